@@ -10,7 +10,10 @@ from rendered import parts, replaced
 ROOT = Path(__file__).parent.parent
 MADE = [(file, name, part) for file, named in parts().items() for name, part in named.items()]
 SOURCES = sorted([*ROOT.glob("apps/*/src/**/*.py"), *ROOT.glob("apps/*/src/**/*.sql"), *ROOT.glob("infra/**/*.sql")])
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+READMES = [path for name in ("apps", "argocd", "bench", "k8s") for path in ROOT.glob(f"{name}/**/README.md")]
+PAGES = sorted(
+    {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *(path for path in READMES if "node_modules" not in path.parts)}
+)
 
 
 @pytest.mark.parametrize(("file", "name", "part"), MADE, ids=[f"{file.name}-{name}" for file, name, _ in MADE])
@@ -34,6 +37,27 @@ def test_links_lead_somewhere(page):
         target = re.sub(r"^\.\./\.\./actions/workflows/([\w.-]+)(/badge\.svg)?$", r".github/workflows/\1", target)
         if not re.match("[a-z]+:|#", target):
             assert (page.parent / target.split("#")[0]).exists(), target
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    text = re.sub(r"^(```+|~~~+).*?^\1", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found: dict[str, int] = {}
+    anchors = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
+    for heading in re.findall(r"^#{1,6} +(.+?)[ #]*$", text, flags=re.MULTILINE):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+        number = found[slug] = found.get(slug, -1) + 1
+        anchors.add(f"{slug}-{number}" if number else slug)
+    return anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_headings(page):
+    for path, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        target = page.parent / path if path else page
+        if target.suffix == ".md":
+            assert anchor in anchors_of(target), f"{path}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

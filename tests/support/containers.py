@@ -68,7 +68,7 @@ class Container:
 class Server:
     """A PostgreSQL container, set up as infra/compose.yaml does: owner and database by the init script, the rest by `migrate`."""
 
-    ROLES = ("owner", "collector", "query", "control", "grafana")
+    ROLES = ("owner", "collector", "query", "control", "relay", "grafana")
 
     def __init__(self, folder: Path) -> None:
         self.name, self.port, self.folder = f"event-tracker-test-postgres-{uuid.uuid4().hex[:8]}", free_port(), folder

@@ -138,6 +138,7 @@ def watching(prometheus: str, folder: Path, collector: Service, query: Service) 
             "collector": [collector.url, f"http://127.0.0.1:{free_port()}", kafka.collector_address],
             "query": [query.url],
             "storer": [kafka.storer_address],
+            "publisher": [kafka.publisher_address],
         }
         with _prometheus(prometheus, folder, targets) as url:
             yield Watched(url, collector, query, kafka)

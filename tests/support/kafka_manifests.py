@@ -6,13 +6,32 @@ from typing import Any
 from manifests import Object, config_maps, containers, label, matches, of_kind, pods, secret_files
 
 from event_tracker.core.kafka.settings import KafkaSettings
+from event_tracker.streams.archive.settings import ArchiveSettings
+from event_tracker.streams.importer.settings import ImporterSettings
+from event_tracker.streams.publisher.settings import PublisherSettings
 from event_tracker.streams.storer.settings import StorerSettings
 
 TOPICS = (KafkaSettings.kafka_topic, KafkaSettings.kafka_rejections_topic)
+PUBLISHED = (PublisherSettings.publish_topic, "analytics.page_views", "analytics.clicks")
 GROUP = StorerSettings.kafka_group
+EXAMPLE_INPUT = "orders"
+"""The topic of component kafka-import."""
+
 RIGHTS: dict[str, dict[tuple[str, str], set[str]]] = {
     "kafka-collector": {("topic", topic): {"Write", "Describe", "DescribeConfigs"} for topic in TOPICS},
-    "kafka-storer": {("topic", topic): {"Read", "Describe"} for topic in TOPICS} | {("group", GROUP): {"Read"}},
+    "kafka-storer": {
+        **{("topic", topic): {"Read", "Describe", "DescribeConfigs"} for topic in TOPICS},
+        ("group", GROUP): {"Read"},
+    },
+    "kafka-archive": {
+        ("topic", ArchiveSettings.archive_topic): {"Read", "Describe"},
+        ("group", ArchiveSettings.kafka_group): {"Read"},
+    },
+    "kafka-importer": {
+        ("topic", EXAMPLE_INPUT): {"Read", "Describe"},
+        ("group", ImporterSettings.kafka_group): {"Read"},
+    },
+    "kafka-publisher": {("topic", topic): {"Write", "Describe", "DescribeConfigs"} for topic in PUBLISHED},
     "kafka-keda": {("topic", TOPICS[0]): {"Describe"}, ("group", GROUP): {"Describe"}},
 }
 """User → what it may do, by type and name; docs/kafka.md has the same."""

@@ -21,9 +21,12 @@ COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
 DATABASES = ("cnpg", "postgres")
 """Components of which an overlay takes one."""
 
+BESIDE = {"kafka-publisher": ("kafka",)}
+"""Components that are nothing without others."""
+
 SETS = {
     "base": (),
-    **{f"base and {name}": (name,) for name in COMPONENTS},
+    **{f"base and {name}": (*BESIDE.get(name, ()), name) for name in COMPONENTS},
     **{f"all but {name}": tuple(one for one in COMPONENTS if one != name) for name in DATABASES},
 }
 """What the tests render beside the overlays: base with components."""
@@ -34,6 +37,7 @@ SECRETS = {
     "collector-database": {"url", "password"},
     "query-database": {"url", "password"},
     "control-database": {"url", "password"},
+    "relay-database": {"url", "password"},
     "signing-key": {"key"},
     "oidc-client": {"secret"},
     "visitor-secret": {"key"},
@@ -45,6 +49,9 @@ SECRETS = {
 OPERATOR_SECRETS = {
     "kafka-collector": {"password"},
     "kafka-storer": {"password"},
+    "kafka-publisher": {"password"},
+    "kafka-archive": {"password"},
+    "kafka-importer": {"password"},
     "kafka-keda": {"password"},
     "events-cluster-ca-cert": {"ca.crt"},
 }

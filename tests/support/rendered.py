@@ -11,22 +11,30 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 
 import event_tracker.cli.ingest.s3.metrics
+import event_tracker.cli.outbox.metrics
 import event_tracker.collector.metrics
 import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
+import event_tracker.streams.archive.metrics
+import event_tracker.streams.importer.metrics
+import event_tracker.streams.publisher.metrics
 import event_tracker.streams.storer.metrics
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.logs.kinds import KINDS, OTHER_METHODS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.core.kafka.settings import KafkaSettings
+from event_tracker.core.kafka.settings import BrokerSettings, KafkaSettings
 from event_tracker.core.postgres.database_parts import part_names
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
+from event_tracker.streams.archive.settings import ArchiveSettings
+from event_tracker.streams.consuming.metrics import ConsumerMetrics
+from event_tracker.streams.importer.settings import ImporterSettings
+from event_tracker.streams.publisher.settings import PublisherSettings
 from event_tracker.streams.storer.settings import StorerSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -82,8 +90,15 @@ def log_formats_table() -> str:
     return table(["`--format`", "what it is", "recognised by"], rows)
 
 
+def own_metrics(value: Any) -> list[Any]:
+    """The metrics that a module's variable is."""
+    if isinstance(value, ConsumerMetrics):
+        return list(vars(value).values())
+    return [value] if isinstance(value, MetricWrapperBase) else []
+
+
 def metrics_table(module: Any) -> str:
-    metrics = [metric for metric in vars(module).values() if isinstance(metric, MetricWrapperBase)]
+    metrics = [metric for value in vars(module).values() for metric in own_metrics(value)]
     rows = []
     for metric in metrics:
         name = metric._name + ("_total" if metric._type == "counter" else "")
@@ -121,6 +136,9 @@ def parts() -> dict[Path, dict[str, str]]:
             "up": settings_table(UpSettings),
             "migrate": settings_table(MigrateSettings),
             "storer": settings_table(StorerSettings, KafkaSettings),
+            "publisher": settings_table(PublisherSettings, KafkaSettings),
+            "importer": settings_table(ImporterSettings, BrokerSettings),
+            "archive": settings_table(ArchiveSettings, BrokerSettings),
         },
         DOCS / "metrics.md": {
             "both": metrics_table(event_tracker.core.metrics),
@@ -128,7 +146,11 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": metrics_table(event_tracker.query.metrics),
             "columns": metrics_table(event_tracker.columns.metrics),
             "s3": metrics_table(event_tracker.cli.ingest.s3.metrics),
+            "outbox": metrics_table(event_tracker.cli.outbox.metrics),
             "storer": metrics_table(event_tracker.streams.storer.metrics),
+            "publisher": metrics_table(event_tracker.streams.publisher.metrics),
+            "importer": metrics_table(event_tracker.streams.importer.metrics),
+            "archive": metrics_table(event_tracker.streams.archive.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "cli.md": {"log-kinds": log_kinds_table(), "log-formats": log_formats_table()},

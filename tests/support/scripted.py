@@ -1,6 +1,9 @@
 """A server that gives the answers that a test wrote down."""
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -41,3 +44,20 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@contextmanager
+def scripted_servers() -> Iterator[Callable[..., Scripted]]:
+    """Yield a function that starts a server with these answers."""
+    started: list[Scripted] = []
+
+    def start(*answers: Answer) -> Scripted:
+        server = Scripted(list(answers))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()

@@ -1,9 +1,5 @@
 """Storers as processes, what collectors would put into their topic, and whether it is stored."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -14,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import requests
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Message, Producer, TopicPartition
 from kafka_cluster import ANSWER_SECONDS, KafkaCluster
-from ports import free_port
-from prometheus_client.parser import text_string_to_metric_families
-from servers import Service, running
+from stream_processes import StreamProcess, stream_processes
 from waiting import wait_until
 
 from event_tracker.model.storing.record import make_record
@@ -29,56 +22,18 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 GROUP = "event-tracker"
 
 
-class Storer(Service):
-    """A storer, as a process. Its `url` is that of its metrics."""
-
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of a metric's samples that have these labels; 0 if it has none."""
-        text = requests.get(f"{self.url}/metrics", timeout=30).text
-        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-        return sum(
-            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
-        )
+Storer = StreamProcess
 
 
 @contextmanager
 def storers(folder: Path, kafka: KafkaCluster, topic: str, database_url: str) -> Iterator[Callable[..., Storer]]:
     """Yield a function that starts storers of a topic; `wait=False` doesn't wait until they are members of the group."""
-    started: list[Storer] = []
-
-    def start(*, wait: bool = True, **settings: object) -> Storer:
-        port = free_port()
-        log = folder / f"storer-{len(started)}.log"
-        environment = {
-            "KAFKA_BROKERS": kafka.servers, "KAFKA_TOPIC": topic, "KAFKA_REJECTIONS_TOPIC": f"{topic}.rejections",
-            "KAFKA_GROUP": topic, "KAFKA_SINGLE": "true",
-            "DATABASE_URL": database_url, "METRICS_PORT": str(port),
-            "KAFKA_SESSION_SECONDS": "2", **{name: str(value) for name, value in settings.items()},
-        }  # fmt: skip
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "event_tracker.streams.storer"],
-                env={**os.environ, **environment},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        storer = Storer("storer", f"http://127.0.0.1:{port}", process, log)
-        started.append(storer)
-        running.append(storer)
-        if wait:
-            storer.wait_ready()
-        return storer
-
-    try:
+    common = {
+        "KAFKA_TOPIC": topic, "KAFKA_REJECTIONS_TOPIC": f"{topic}.rejections", "KAFKA_GROUP": topic,
+        "KAFKA_SINGLE": "true", "DATABASE_URL": database_url,
+    }  # fmt: skip
+    with stream_processes(folder, kafka, "storer", common) as start:
         yield start
-    finally:
-        for storer in started:
-            running.remove(storer)
-            if storer.process.poll() is None:
-                storer.process.send_signal(signal.SIGTERM)
-        for storer in started:
-            storer.process.wait(30)
 
 
 def make_row(number: int, **fields: Any) -> Row:
@@ -200,7 +155,7 @@ def ends(kafka: KafkaCluster, topic: str) -> dict[int, int]:
         consumer.close()
 
 
-def is_all_committed(kafka: KafkaCluster, topic: str) -> bool:
-    """Whether the group of the topic's name has committed everything."""
-    done = committed(kafka, topic)
+def is_all_committed(kafka: KafkaCluster, topic: str, group: str | None = None) -> bool:
+    """Whether a group has committed everything; its name is the topic's unless it is given."""
+    done = committed(kafka, topic, group)
     return all(done.get(number) == end for number, end in ends(kafka, topic).items() if end)

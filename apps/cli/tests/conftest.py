@@ -1,7 +1,6 @@
 """Fixtures for the commands that use HTTP: one pair of services for all tests, since no test changes its settings."""
 
 import os
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import psycopg
 import pytest
 from commands import run_tracker
-from scripted import Answer, Scripted
+from scripted import Scripted, scripted_servers
 from sent_files import Store
 from servers import Postgres, Service
 from signing_key import make_signing_key
@@ -94,15 +93,5 @@ def tracker(guarded_query, admin_token):
 @pytest.fixture
 def scripted() -> Iterator[Callable[..., Scripted]]:
     """A function that starts a server with these answers."""
-    started: list[Scripted] = []
-
-    def start(*answers: Answer) -> Scripted:
-        server = Scripted(list(answers))
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        started.append(server)
-        return server
-
-    yield start
-    for server in started:
-        server.shutdown()
-        server.server_close()
+    with scripted_servers() as start:
+        yield start

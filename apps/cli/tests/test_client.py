@@ -14,7 +14,7 @@ from scripted import Answer
 from event_tracker.cli.client import Client
 from event_tracker.cli.errors import RefusedError, ServiceError, UnavailableError
 from event_tracker.cli.ingest.delivery import deliver
-from event_tracker.cli.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
+from event_tracker.core.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
 
 
 def post(url: str, patience: float = 10) -> bytes:
@@ -195,6 +195,8 @@ def test_stopped_clients_give_up(scripted):
 def test_backoff_doubles_up_to_a_bound():
     assert all(0.125 <= backoff(0) <= 0.25 for _ in range(100))
     assert all(1.5 <= backoff(100) <= 3 for _ in range(100))
+    assert all(4 <= backoff(5, 60) <= 8 for _ in range(100))
+    assert all(30 <= backoff(100, 60) <= 60 for _ in range(100))
 
 
 @pytest.mark.parametrize(

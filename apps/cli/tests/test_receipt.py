@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+from datetime import datetime, timedelta
 
 import pytest
 import requests
@@ -70,6 +71,29 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     assert "isn't genuine" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
     file.write_text("{}")
     assert "isn't an answer" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
+
+
+def test_a_receipt_says_where_else_events_are_and_until_when(
+    tracker, start_service, postgres, database, owner, tmp_path
+):
+    owner.execute(
+        "insert into topics (name, topic_id, keep) values ('events', 'x', '14 days'), ('for.ever', 'y', null)"
+    )
+    given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
+    query = start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), TOPIC_ARCHIVE_DAYS=30, **given)
+    file = tmp_path / "receipt.json"
+    erased = tracker("erase", "ann", file, QUERY_URL=query.url)
+    assert erased.returncode == 0, erased.stderr
+    at = datetime.fromisoformat(json.loads(file.read_text())["at"])
+    until = {days: f"{at + timedelta(days=days):%Y-%m-%d at %H:%M} UTC" for days in (14, 30)}
+    said = [
+        f"Events from before may still be in the topic events until {until[14]}.",
+        "Events from before may still be in the topic for.ever for ever.",
+        f"Events from before may still be in the archive of topics until {until[30]}.",
+    ]
+    assert erased.stdout.splitlines()[1:] == said
+    checked = tracker("receipt", "check", file, "--user", "ann", QUERY_URL=query.url)
+    assert checked.stdout.splitlines()[-3:] == said
 
 
 @pytest.mark.parametrize("user_id", ["carol\n", "\n", "/", ".", "..", "q/export", " ", "a+b&c=d#e?f%2F", "\U0010ffff"])

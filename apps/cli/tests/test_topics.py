@@ -1,7 +1,10 @@
 """What `tracker topics init` and `tracker up --kafka` ask Kafka for. What Kafka makes of it is tested in tests/platform/kafka."""
 
+import os
+
 import pytest
 from click.testing import CliRunner
+from commands import run_tracker
 
 from event_tracker.cli import kafka_cluster
 from event_tracker.cli.local.kafka import DISK_BYTES, PARTITIONS, TOPIC_OPTIONS
@@ -53,3 +56,31 @@ def test_the_topics_of_tracker_up_fit_their_share_of_the_disk():
     """A partition keeps its bytes and the segment that is being written."""
     retained, segment = int(TOPIC_OPTIONS["retention.bytes"]), int(TOPIC_OPTIONS["segment.bytes"])
     assert PARTITIONS * (retained + segment) < 1.25 * DISK_BYTES
+
+
+def test_a_topic_that_nobody_reads_any_more_is_forgotten(postgres, database, owner):
+    def forget(topic):
+        done = run_tracker(
+            "topics", "forget", topic, environment={**os.environ, "DATABASE_URL": postgres.url(database)}
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def known():
+        return owner.execute(
+            "select array(select name from topics order by 1), array(select topic from topic_ends)"
+        ).fetchone()
+
+    owner.execute(
+        """insert into topics (name, topic_id, checked_at)
+           values ('old', '1', now() - interval '3 hours'), ('new', '2', now() - interval '1 hour')"""
+    )
+    owner.execute("insert into topic_ends values ('old', '1', 1, '{3}'), ('new', '2', 1, '{3}')")
+    code, printed = forget("new")
+    assert code == 1
+    assert "A storer has looked at the topic new within the last two hours." in printed
+    assert known() == (["new", "old"], ["old", "new"])
+    assert forget("old") == (0, "old: forgotten\n")
+    assert known() == (["new"], ["new"])
+    code, printed = forget("old")
+    assert code == 1
+    assert "No storer has read a topic old into this database." in printed

@@ -1,15 +1,19 @@
 """What ends a storer rather than becoming a dead letter: without Kafka and PostgreSQL."""
 
+import signal
+
 import pytest
 from confluent_kafka import Message
 
+from event_tracker.streams.consuming import service as consuming
 from event_tracker.streams.storer import service
 from event_tracker.streams.storer.batch_store import BatchStore, OtherFormatError
+from event_tracker.streams.storer.settings import StorerSettings
 
 
 @pytest.fixture
 def store():
-    return BatchStore(None, "rejections", rejections_kept=10, rejection_bytes=1000)
+    return BatchStore(None, None, "rejections", rejections_kept=10, rejection_bytes=1000)
 
 
 def record(topic: str, version: bytes) -> Message:
@@ -22,13 +26,17 @@ def test_an_event_of_another_version_waits_for_another_storer(store):
 
 
 def test_the_storer_ends_with_that_sentence(monkeypatch):
-    def run(*_):
+    def store(*_):
         raise OtherFormatError("It is newer.")
 
-    monkeypatch.setattr(service, "_run", run)
-    monkeypatch.setattr(service.signal, "signal", lambda *_: None)
+    settings = StorerSettings.read(
+        kafka_brokers="127.0.0.1:1", database_url="postgresql://nobody@127.0.0.1/none", metrics_port=0
+    )
+    monkeypatch.setattr(service, "_store", store)
+    monkeypatch.setattr(consuming, "wait_for_topic", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit, match=r"^storer: It is newer\.$"):
-        service.run(None)
+        service.run(settings)
 
 
 def test_what_is_no_version_of_ours_and_refused_events_are_dead_letters(store):

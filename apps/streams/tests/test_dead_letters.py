@@ -7,8 +7,8 @@ from uuid import UUID
 from confluent_kafka import Message
 
 from event_tracker.model.storing.row import Row
+from event_tracker.streams.consuming.loop import take_batch
 from event_tracker.streams.storer.dead_letters import make_id, reject_record, reject_row
-from event_tracker.streams.storer.storer import take_batch
 
 WRITTEN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ID = UUID(int=5)

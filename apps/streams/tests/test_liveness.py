@@ -5,8 +5,10 @@ import time
 
 import pytest
 
-from event_tracker.streams.storer.liveness import PROGRESS_SECONDS, TICK_SECONDS, Liveness
-from event_tracker.streams.storer.membership import Membership
+from event_tracker.streams.consuming.liveness import PROGRESS_SECONDS, Liveness
+from event_tracker.streams.consuming.membership import Membership
+from event_tracker.streams.process.service import TICK_SECONDS
+from event_tracker.streams.storer.metrics import CONSUMER
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def statistics(state: str = "up", join_state: str = "steady", broker: str = "UP"
 
 
 def test_an_idle_storer_is_well(later):
-    liveness = Liveness(Membership(), lambda: 0)
+    liveness = Liveness(Membership(CONSUMER), lambda: 0)
     for _ in range(10):
         later(TICK_SECONDS / 2)
         liveness.tick()
@@ -35,13 +37,13 @@ def test_an_idle_storer_is_well(later):
 
 
 def test_a_loop_that_hangs_is_a_fault(later):
-    liveness = Liveness(Membership(), lambda: 0)
+    liveness = Liveness(Membership(CONSUMER), lambda: 0)
     later(TICK_SECONDS + 1)
     assert liveness.find_fault() == "the loop hangs"
 
 
 def test_records_that_wait_are_a_fault_if_nothing_is_stored(later):
-    membership = Membership()
+    membership = Membership(CONSUMER)
     membership.read(statistics())
     liveness = Liveness(membership, lambda: 5)
     for _ in range(3):
@@ -53,7 +55,7 @@ def test_records_that_wait_are_a_fault_if_nothing_is_stored(later):
 
 
 def test_records_that_wait_are_no_fault_while_no_broker_can_be_reached(later):
-    membership = Membership()
+    membership = Membership(CONSUMER)
     liveness = Liveness(membership, lambda: 5)
     for broker in ("UP", "DOWN", "TRY_CONNECT"):
         membership.read(statistics(broker=broker))
@@ -68,7 +70,7 @@ def test_records_that_wait_are_no_fault_while_no_broker_can_be_reached(later):
 
 
 def test_to_be_outside_of_the_group_is_a_fault_if_a_broker_can_be_reached(later):
-    membership = Membership()
+    membership = Membership(CONSUMER)
     liveness = Liveness(membership, lambda: 0)
     membership.read(statistics())
     assert membership.has_joined
@@ -85,7 +87,7 @@ def test_to_be_outside_of_the_group_is_a_fault_if_a_broker_can_be_reached(later)
 
 
 def test_it_has_not_joined_before_it_is_a_member():
-    membership = Membership()
+    membership = Membership(CONSUMER)
     membership.read(statistics(join_state="wait-sync"))
     membership.read(json.dumps({"name": "x", "brokers": {}}))
     assert not membership.has_joined

@@ -4,14 +4,15 @@ import time
 
 import pytest
 
-from event_tracker.streams.storer.positions import Partition, Positions
+from event_tracker.streams.consuming.positions import Partition, Positions
+from event_tracker.streams.storer.metrics import CONSUMER
 
 P0, P1 = Partition("events", 0), Partition("events", 1)
 
 
 @pytest.fixture
 def positions():
-    made = Positions()
+    made = Positions(CONSUMER)
     made.assign({P0: 10, P1: None})
     yield made
     made.remove(made.all)
@@ -74,7 +75,7 @@ def test_the_lag_in_records_counts_from_the_offset_or_the_first_record(positions
 
 def test_the_lag_in_seconds_is_the_age_of_what_is_stored(now):
     now(0)
-    positions = Positions()
+    positions = Positions(CONSUMER)
     positions.assign({P0: 0})
     assert positions.measure_lag() == 0
     positions.observe(P0, 0, 100)
@@ -91,7 +92,7 @@ def test_the_lag_in_seconds_is_the_age_of_what_is_stored(now):
 
 def test_after_an_idle_hour_the_lag_begins_when_a_record_waits(now):
     now(0)
-    positions = Positions()
+    positions = Positions(CONSUMER)
     positions.assign({P0: 0})
     positions.advance(P0, 0, time.time())
     now(3600)
@@ -105,7 +106,7 @@ def test_after_an_idle_hour_the_lag_begins_when_a_record_waits(now):
 def test_after_an_assignment_the_lag_begins_with_the_first_record_that_is_read(now):
     """Or each start and each rebalance would forget an outage."""
     now(0)
-    positions = Positions()
+    positions = Positions(CONSUMER)
     positions.assign({P0: 0})
     positions.observe(P0, 0, 100)
     positions.begin(P0, time.time() - 7200)
@@ -120,7 +121,7 @@ def test_after_an_assignment_the_lag_begins_with_the_first_record_that_is_read(n
 
 def test_a_first_record_that_is_new_or_has_no_time_says_nothing(now):
     now(0)
-    positions = Positions()
+    positions = Positions(CONSUMER)
     positions.assign({P0: 0})
     positions.observe(P0, 0, 100)
     now(60)

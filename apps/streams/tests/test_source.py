@@ -7,10 +7,13 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from event_tracker.core.kafka.last_error import LastError
-from event_tracker.streams.storer.membership import Membership
-from event_tracker.streams.storer.positions import Partition, Positions
+from event_tracker.streams.consuming.membership import Membership
+from event_tracker.streams.consuming.positions import Partition, Positions
+from event_tracker.streams.consuming.source import LostRecordsError, RecordSource
+from event_tracker.streams.consuming.subscription import Subscription
+from event_tracker.streams.storer.metrics import CONSUMER
+from event_tracker.streams.storer.service import subscribe
 from event_tracker.streams.storer.settings import StorerSettings
-from event_tracker.streams.storer.source import LostRecordsError, RecordSource
 
 SECONDS = 30.0
 WRITTEN = 1_772_366_400
@@ -47,8 +50,10 @@ def start(settings):
     """A function that makes a source of both topics; it is closed at the end."""
     made = []
 
-    def start():
-        source = RecordSource(settings, [EVENTS, REJECTIONS], Positions(), Membership(), LastError())
+    def start(restarted=lambda: None):
+        source = RecordSource(
+            settings, subscribe(settings, restarted), Positions(CONSUMER), Membership(CONSUMER), LastError()
+        )
         made.append(source)
         return source
 
@@ -79,8 +84,10 @@ ALL_STORED = dict.fromkeys(PARTITIONS, 3)
 
 def test_refused_events_that_are_gone_do_not_stop_the_storing_of_events(settings, start):
     commit(settings, {**ALL_STORED, (REJECTIONS, 0): 1000})
-    source = start()
+    told = []
+    source = start(lambda: told.append(True))
     assert read(source, 3) == [(REJECTIONS, f"0/{number}") for number in range(3)]
+    assert told == [True]
     partition = Partition(REJECTIONS, 0)
     source.positions.advance(partition, 2, WRITTEN)
     assert source.positions.take_uncommitted() == {partition: 3}
@@ -120,3 +127,45 @@ def test_offsets_that_are_not_known_yet_are_asked_for_again(settings, start):
     assert read(source, 23) == sorted(set(everything) - {(EVENTS, "0/0")})
     assert {position.reference for position in source.positions._positions.values()} == {WRITTEN}
     assert not failures
+
+
+@pytest.fixture
+def archive(settings):
+    """A function that makes a source of one topic, which notes the partitions that it gets, with the texts beside their offsets."""
+    made = []
+
+    def start():
+        told = {}
+        subscription = Subscription(
+            client="archive",
+            topics=[EVENTS],
+            done="in a file",
+            advice="",
+            on_assigned=told.__setitem__,
+            on_revoked=told.pop,
+        )
+        source = RecordSource(settings, subscription, Positions(CONSUMER), Membership(CONSUMER), LastError())
+        made.append(source)
+        deadline = time.monotonic() + SECONDS
+        while len(told) < 4 and time.monotonic() < deadline:
+            source.read(100)
+        return source, told
+
+    yield start
+    for source in made:
+        source.close()
+
+
+def test_a_text_beside_an_offset_is_told_to_the_next_member(archive):
+    one, other = Partition(EVENTS, 1), Partition(EVENTS, 2)
+    source, told = archive()
+    assert told == {Partition(EVENTS, number): "" for number in range(4)}
+    for partition in (one, other):
+        source.positions.advance(partition, 1, WRITTEN)  # as if that couldn't be committed
+    assert source.claim({one: (2, "to=7")}) == [one]
+    source.commit([])  # commits the other's offset, and must leave the text alone
+    source.close()
+    assert told == {}
+    _, told = archive()
+    assert told[one] == "to=7"
+    assert told[other] == ""

@@ -7,6 +7,7 @@ from sources import now, over_time
 
 JOB = 'job="storer"'
 COLLECTOR = 'job="collector"'
+PUBLISHER = 'job="publisher"'
 
 
 def rate(metric: str, selector: str, label: str) -> str:
@@ -18,12 +19,13 @@ def kafka() -> dashboard.Dashboard:
     return board(
         "kafka",
         "Kafka",
-        "Where events go through Kafka: the way in, the lag, the storers. Without Kafka it has no data.",
+        "Where events go through Kafka: the way in, the lag, the storers, the publisher. Without Kafka it has no data.",
         {
             "Now": at_a_glance(),
             "From the collectors": way_in(),
             "Lag": lag(),
             "The storers": storing(),
+            "The publisher": publishing(),
             "Process": process(JOB),
         },
     )
@@ -164,5 +166,41 @@ def storing() -> list[Panel]:
             "No loss: a record that is read again is a duplicate. Lasting ones: the brokers refuse them, see the log.",
             "cps",
             over_time(f"sum(rate(storer_offset_commit_failures_total{{{JOB}}}[$__rate_interval]))", "failed"),
+        ),
+    ]
+
+
+def publishing() -> list[Panel]:
+    return [
+        lines(
+            "Lag of the publisher",
+            "Since when it hasn't been seen that everything that is stored is published, and for how long a transaction has held that up. "
+            "The dashed line is where the alert begins.",
+            "s",
+            over_time(f"max(publisher_lag_seconds{{{PUBLISHER}}})", "lag"),
+            over_time(f"max(publisher_mark_held_seconds{{{PUBLISHER}}})", "held by a transaction"),
+            steps=[(300, "red")],
+        ),
+        lines(
+            "Records published, by topic",
+            "Records of events and tombstones of erased users a second.",
+            "suffix: records/s",
+            over_time(rate("publisher_records_total", PUBLISHER, "topic"), "{{topic}}"),
+            over_time(
+                f"sum(rate(publisher_tombstones_total{{{PUBLISHER}}}[$__rate_interval])) or vector(0)", "tombstones"
+            ),
+        ),
+        lines(
+            "Publishers at work",
+            "One of each name has its turn; others wait for theirs.",
+            "short",
+            over_time(f"sum(publisher_active{{{PUBLISHER}}})", "at work"),
+        ),
+        lines(
+            "The publisher's errors of Kafka",
+            "By librdkafka's name.",
+            "suffix: errors/s",
+            over_time(rate("publisher_errors_total", PUBLISHER, "code"), "{{code}}"),
+            steps=[(0.1, "red")],
         ),
     ]

@@ -3,7 +3,7 @@
 from parts import Panel, Query, buckets, column, columns, fixed_color, lines, rows_of
 from sources import by_bucket, now_as_table, over_time
 
-COLLECTOR = 'job="collector",route="/events"'
+COLLECTOR = 'job="collector",method="POST",route=~"/.+"'
 WORK = 'route=~"/(events|sources|stats|users?).*"'
 QUERY = f'job="query",{WORK}'
 """The routes of the objectives, as in infra/prometheus/rules/slo.yaml: without probes and documentation."""

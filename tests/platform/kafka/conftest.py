@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from kafka_cluster import KafkaCluster, kafka_cluster
+from publishers import Publisher, Writer, publishers
 from servers import Postgres
 from storers import Storer, storers
 
@@ -27,9 +28,11 @@ def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
 @pytest.fixture
 def topic(request: pytest.FixtureRequest, kafka: KafkaCluster) -> str:
     """The name of a new topic of six partitions; also that of its group. Beside it there is one for refused events."""
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
-    kafka.create_topic(f"{name[:100]}.rejections", 1)
-    return kafka.create_topic(name[:100], 6)
+    # Tests of several files may have the same name.
+    whole = f"{request.node.path.stem.removeprefix('test_')} {request.node.name.removeprefix('test_')}"
+    name = re.sub("[^a-z0-9]+", "-", whole.lower())
+    kafka.create_topic(f"{name[:120]}.rejections", 1)
+    return kafka.create_topic(name[:120], 6)
 
 
 @pytest.fixture
@@ -45,3 +48,18 @@ def start(
     """A function that starts a storer of the topic."""
     with storers(tmp_path, kafka, topic, postgres.url(database, "collector")) as start_storer:
         yield start_storer
+
+
+@pytest.fixture
+def publish(
+    tmp_path: Path, kafka: KafkaCluster, topic: str, postgres: Postgres, database: str
+) -> Iterator[Callable[..., Publisher]]:
+    """A function that starts a publisher to the topic."""
+    with publishers(tmp_path, kafka, topic, postgres.url(database, "relay")) as start_publisher:
+        yield start_publisher
+
+
+@pytest.fixture
+def writer(postgres: Postgres, database: str) -> Writer:
+    """Stores events in this test's database."""
+    return Writer(postgres.url(database, "collector"))

@@ -54,7 +54,7 @@ def test_who_has_all_rights_is_let_in(check):
         ({"KAFKA_PASSWORD": "wrong"}, ["_AUTHENTICATION", "KAFKA_PASSWORD"]),
         ({"KAFKA_CA": ""}, ["_SSL", "certificate verify failed", "KAFKA_CA"]),
         ({"KAFKA_TOPIC": "secure.other"}, ["secure.other", "TOPIC_AUTHORIZATION_FAILED"]),
-        ({"KAFKA_TOPIC": "secure.small"}, ["max.message.bytes=60000", "69632"]),
+        ({"KAFKA_TOPIC": "secure.small"}, ["max.message.bytes=60000", "73728"]),
         ({"KAFKA_SINGLE": "false"}, ["1 replicas", "min.insync.replicas=1", "KAFKA_SINGLE"]),
     ],
     ids=["password", "authority", "right", "size", "replicas"],

@@ -59,13 +59,19 @@ def test_a_storer_killed_between_its_commit_and_that_of_the_offsets_stores_nothi
     waiting = "select count(*) from pg_stat_activity where application_name = 'storer' and wait_event_type = 'Lock'"
     sender = Sender(kafka, topic)
     storer = start()
-    sender.send(10)  # so that the statement is prepared: PostgreSQL is then sent the whole of it at once
+    sender.send(10)
     wait_until(lambda: is_all_committed(kafka, topic), "the first offsets committed")
     before = committed(kafka, topic)
+    owner.execute(
+        "create function wait() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(7); return null; end $$"
+    )
+    owner.execute(
+        "create constraint trigger wait after insert or update on users deferrable initially deferred for each row execute function wait()"
+    )
     with psycopg.connect(url) as holder:
-        holder.execute("lock table events in access exclusive mode")
+        holder.execute("select pg_advisory_xact_lock(7)")
         sender.send(500)
-        wait_until(lambda: owner.execute(waiting).fetchone() == (1,), "it stores")
+        wait_until(lambda: owner.execute(waiting).fetchone() == (1,), "it waits in its COMMIT")
         os.killpg(storer.process.pid, signal.SIGSTOP)
         holder.rollback()
     wait_until(lambda: owner.execute("select count(*) from events").fetchone() > (10,), "its COMMIT")

@@ -15,7 +15,7 @@ def secure(kafka, topic):
     """Settings of a user who may do what a storer needs, and no more."""
     kafka.add_user("storer", PASSWORD)
     for name in (topic, f"{topic}.rejections"):
-        kafka.allow("storer", "topic", name, ["read", "describe"])
+        kafka.allow("storer", "topic", name, ["read", "describe", "describe_configs"])
     kafka.allow("storer", "group", topic, ["read"])
     return {
         "KAFKA_BROKERS": kafka.secure_servers, "KAFKA_SECURITY": "scram", "KAFKA_CA": kafka.ca,
@@ -54,8 +54,8 @@ def test_a_missing_right_ends_it_with_its_name(kafka, topic, start, secure):
         kafka.add_user(user, PASSWORD)
     assert f"topic {topic}" in refusal(start, **{**secure, "KAFKA_USER": "no-topic"})
     for name in (topic, f"{topic}.rejections"):
-        kafka.allow("no-read", "topic", name, ["describe"])
-        kafka.allow("no-group", "topic", name, ["read", "describe"])
+        kafka.allow("no-read", "topic", name, ["describe", "describe_configs"])
+        kafka.allow("no-group", "topic", name, ["read", "describe", "describe_configs"])
     kafka.allow("no-read", "group", topic, ["read"])
     assert "TOPIC_AUTHORIZATION_FAILED" in refusal(start, **{**secure, "KAFKA_USER": "no-read"})
     assert "GROUP_AUTHORIZATION_FAILED" in refusal(start, **{**secure, "KAFKA_USER": "no-group"})

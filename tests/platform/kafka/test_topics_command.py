@@ -68,6 +68,7 @@ def test_topics_are_made_once(kafka, topic, tracker):
     names = {"KAFKA_TOPIC": f"{topic}.new", "KAFKA_REJECTIONS_TOPIC": f"{topic}.new.rejections"}
     assert tracker("init", "--partitions", "4", "--replicas", "1", **names).count(": made") == 2
     assert tracker("init", "--partitions", "9", "--replicas", "1", **names).count("is there already") == 2
+    assert f"{topic}.also: made" in tracker("init", "--also", f"{topic}.also", "--replicas", "1", **names)
     assert len(kafka.admin.list_topics(f"{topic}.new", timeout=30).topics[f"{topic}.new"].partitions) == 4
     refused = kafka.admin.list_topics(f"{topic}.new.rejections", timeout=30).topics[f"{topic}.new.rejections"]
     assert len(refused.partitions) == 3

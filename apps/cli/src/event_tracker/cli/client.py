@@ -17,7 +17,7 @@ import requests
 from requests.auth import AuthBase
 
 from event_tracker.cli.errors import Problem, RefusedError, ServiceError, UnavailableError
-from event_tracker.cli.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
+from event_tracker.core.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30

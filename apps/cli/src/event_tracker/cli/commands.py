@@ -34,6 +34,7 @@ COMMANDS = {
     "top-types": "event_tracker.cli.ask.read:top_types",
     "sql": "event_tracker.cli.ask.sql:sql",
     "topics": "event_tracker.cli.topics.command:topics",
+    "outbox": "event_tracker.cli.outbox.command:outbox",
 }
 
 

@@ -1,9 +1,9 @@
-"""What commands ask Kafka. Only this module imports confluent-kafka, which the extra `kafka` brings."""
+"""What commands ask Kafka. It needs the extra `kafka`, and so it is imported only where a command needs it."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from event_tracker.core.kafka.configuration import common_configuration
 from event_tracker.core.kafka.last_error import Cause, make_cause
+from event_tracker.core.kafka.record_time import EPOCH, read_time
 from event_tracker.core.kafka.settings import KafkaSettings
 
 ANSWER_SECONDS = 15.0
@@ -26,8 +27,8 @@ IN_USE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP)
 """What Kafka answers to who isn't a member and wants to change the offsets of a group that has members."""
 
 READ_AGAIN = (
-    "Records that were stored before are read again. That stores nothing twice, but events of people who were erased since then come "
-    "back: erase those people again when `tracker topics lag` shows that nothing waits."
+    "Records that were stored before are read again. That stores nothing twice, and nothing of people who were erased since a storer "
+    "first read the topic into this database."
 )
 
 SHOWN = (
@@ -160,7 +161,7 @@ class Cluster:
             if offset + 1 >= left.get(partition, 0):
                 left.pop(partition, None)
             printed += 1
-            written = datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
+            written = read_time(record) or EPOCH
             key, value = (text.decode(errors="replace") if text else "" for text in (record.key(), record.value()))
             yield PrintedRecord(partition, offset, written, key, value)
 
@@ -181,8 +182,8 @@ class Cluster:
 
         Args:
             start: `earliest`: where it is; the first record that is left where none is committed, or what it points at is gone.
-                `latest`: behind the last record. A time: the first record from then on, also if it was stored before; that brings
-                back erased people, and is said so.
+                `latest`: behind the last record. A time: the first record from then on, also if it was stored before, which is
+                said.
         """
         committed = self._read_offsets(group)
         offsets = [one for name in names for one in self._find_offsets(name, start, committed)]
@@ -239,13 +240,13 @@ class Cluster:
         }
 
     def _read_time(self, name: str, partition: int, offset: int) -> datetime | None:
-        """When the record at this offset was written."""
+        """When the record at this offset was written; None if that isn't known."""
         self._consumer.assign([TopicPartition(name, partition, offset)])
         deadline = time.monotonic() + self._answer_seconds
         while time.monotonic() < deadline:
             record = self._consumer.poll(1.0)
             if record and not record.error():
-                return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
+                return read_time(record)
         return None
 
     def _note(self, error: KafkaError) -> None:

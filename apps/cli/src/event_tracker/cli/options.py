@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from event_tracker.cli.local.running import find_running
-from event_tracker.cli.retry import PATIENCE_SECONDS
+from event_tracker.core.retry import PATIENCE_SECONDS
 
 
 class Secret(click.Option):

@@ -48,6 +48,7 @@ class MigrateSettings(Settings):
     )
     query_password: str = setting("Password to give the role `query`; empty: none is set.", default="", secret=True)
     control_password: str = setting("Password to give the role `control`; empty: none is set.", default="", secret=True)
+    relay_password: str = setting("Password to give the role `relay`; empty: none is set.", default="", secret=True)
     grafana_password: str = setting("Password to give the role `grafana`; empty: none is set.", default="", secret=True)
     admin_token: str = setting(
         "API token that may do everything, let in in place of the one that was given here before; empty: none is.",

@@ -72,6 +72,9 @@ CODES = {
     "expired": "A warning, not an error: a time of which [retention](operations.md#retention) has deleted the source's events. "
     "The event isn't stored, and needn't be sent again.",
     "not_storable": "An event that the database refused.",
+    "invalid_protobuf": "A log record of [OpenTelemetry](clients/opentelemetry.md) that isn't protobuf.",
+    "unsupported_version": "A CloudEvent of another `specversion` than 1.0.",
+    "unknown_type": "A message of a type that its [protocol](clients/README.md) doesn't have.",
     "unreadable_record": "Of refused events only: a record in the topic of events that isn't one ([Kafka](kafka.md#dead-letters)).",
 }
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""

@@ -53,7 +53,7 @@ log = structlog.get_logger("query")
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0029-saved-queries"
+MIGRATION = "0034-clients-of-rejections"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2
@@ -102,6 +102,7 @@ def create_app(settings: QuerySettings) -> Middleware:
             store.top_types,
             settings.explain,
             settings.longest_session_seconds,
+            bool(settings.lake),
         ),
         Sql(sql),
         Exports(ExportPages(pool, concurrency_limit), downloads),
@@ -111,7 +112,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     if control and access.signer:
         management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
         management = Management(control, management_limit)
-        eraser = Eraser(control, access.signer, settings.erase_seconds)
+        eraser = Eraser(control, access.signer, settings.erase_seconds, settings.topic_archive_days)
         user_data = UserData(eraser, Exporter(control, management_limit), downloads)
         proposals = Proposals(management, pool, concurrency_limit)
         parts += [management, proposals, SavedQueries(management, settings.sql), user_data]
@@ -178,6 +179,7 @@ def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySetting
         memory_bytes=settings.analytics_memory_bytes,
         threads=settings.analytics_threads,
         seconds=settings.statement_seconds,
+        lake=settings.lake,
     )
 
 

@@ -65,6 +65,11 @@ class QuerySettings(ServiceSettings):
         "The most threads of all questions of analytics together in this process, beside the one that serves requests.",
         kind="int", default=2, check=validate.Range(1, 256),
     )  # fmt: skip
+    lake: str = setting(
+        "The lake that has events which PostgreSQL has no more (`tracker maintain --archive-first`): a folder, or `s3://bucket/prefix`. "
+        "Questions of analytics are answered over these, too. It is only read. Empty: they are about what PostgreSQL has.",
+        default="",
+    )
     sql: bool = setting(
         "Whether people may ask in SQL (`POST /sql`), who have the scope for it: one SELECT over the events that they may see.",
         kind="bool", default=False,
@@ -110,6 +115,11 @@ class QuerySettings(ServiceSettings):
     erase_seconds: float = setting(
         "PostgreSQL's `statement_timeout` for each statement that erases or anonymises a user; longer is a 504.",
         kind="float", default=600.0, check=validate.Range(0.01, 86_400),
+    )  # fmt: skip
+    topic_archive_days: int = setting(
+        "For how many days archives of Kafka's topics have an event: files that are made of a topic; 0: there are none. Erasures don't "
+        "reach them, and receipts say until when they have the user's events.",
+        kind="int", default=0, check=validate.Range(0, 36_500),
     )  # fmt: skip
     access_minutes: int = setting(
         "How long an access token of POST /auth/sign-in counts.",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from event_tracker.cli.admin.receipt import DONE, ErasureAnswer
+from event_tracker.cli.admin.receipt import DONE, ErasureAnswer, print_copies
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import identity_option, identity_parameter, query_options
 
@@ -50,3 +50,4 @@ def erase(user_id: str, file: Path, is_raw: bool, anonymise: bool, query: str, t
     click.echo(
         f"{DONE[result.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in result.counts.items())
     )
+    print_copies(result.copies)

@@ -10,18 +10,31 @@ import msgspec
 from event_tracker.cli.client import open_client
 from event_tracker.cli.command_group import Group
 from event_tracker.cli.options import query_options
+from event_tracker.cli.terminal import printable
 from event_tracker.core.secrets.hmac import is_committed
 
 DONE = {"erase": "erased", "anonymise": "anonymised"}
 
 
+class Copies(msgspec.Struct):
+    """Where else there may be events of the user, such as `topic NAME`, and until when; None: for ever."""
+
+    place: str
+    until: datetime | None
+
+
 class ErasureAnswer(msgspec.Struct):
-    """The part of the answer of DELETE /users/{user_id} that is used here."""
+    """The part of the answer of DELETE /users/{user_id} that is used here.
+
+    Attributes:
+        copies: that of earlier releases has none.
+    """
 
     receipt: str
     salt: str
     mode: str
     counts: dict[str, int]
+    copies: list[Copies] = []  # msgspec copies it for each instance
 
 
 class ReceiptClaims(msgspec.Struct):
@@ -29,6 +42,7 @@ class ReceiptClaims(msgspec.Struct):
 
     Attributes:
         linked_hmac_sha256: commitments to the other ids of the person; receipts of earlier releases have none.
+        copies: receipts of earlier releases have none.
     """
 
     jti: str
@@ -37,6 +51,7 @@ class ReceiptClaims(msgspec.Struct):
     counts: dict[str, int]
     user_hmac_sha256: str
     linked_hmac_sha256: list[str] = []
+    copies: list[Copies] = []
 
 
 @click.group(cls=Group)
@@ -71,6 +86,14 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: st
     click.echo(f"{user_id} was {DONE.get(claims.mode, claims.mode)} on {at:%Y-%m-%d at %H:%M:%S} UTC ({claims.jti}).")
     for table, count in claims.counts.items():
         click.echo(f"{table}: {count:,}")
+    print_copies(claims.copies)
+
+
+def print_copies(copies: list[Copies]) -> None:
+    """Print where else there may be events of the user."""
+    for one in copies:
+        until = f"until {one.until:%Y-%m-%d at %H:%M} UTC" if one.until else "for ever"
+        click.echo(printable(f"Events from before may still be in the {one.place} {until}."))
 
 
 def published_keys(query: str, token: str | None = None) -> bytes:

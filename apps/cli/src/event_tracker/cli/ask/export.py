@@ -16,7 +16,7 @@ from event_tracker.cli.client import CONNECTION_ERRORS, Client, open_client
 from event_tracker.cli.errors import ServiceError, UnavailableError
 from event_tracker.cli.options import parse_time, patience_option, query_options
 from event_tracker.cli.progress import Meter
-from event_tracker.cli.retry import backoff
+from event_tracker.core.retry import backoff
 
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
 RECORDS: dict[str, type[Records]] = {"ndjson": Records, "csv": CsvRecords}

@@ -14,8 +14,8 @@ from event_tracker.cli.ask.filters import filter_options
 from event_tracker.cli.ask.user_events import StoredEvent
 from event_tracker.cli.client import CONNECTION_ERRORS, open_client
 from event_tracker.cli.options import patience_option, query_options
-from event_tracker.cli.retry import backoff
 from event_tracker.cli.terminal import local_time, printable
+from event_tracker.core.retry import backoff
 
 
 class LiveEvent(StoredEvent, frozen=True):

@@ -11,9 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_tracker.cli.client import Client, open_client
 from event_tracker.cli.errors import ServiceError
-from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
+from event_tracker.cli.ingest.delivery import Outcome
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
 from event_tracker.cli.simulate.fake_users import FakeShop
@@ -26,6 +25,7 @@ from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MAX_DAYS, Plan, make_plan, mean_events
 from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
 from event_tracker.cli.simulate.scenarios.truth.truth import make_truth, write_atomically, write_truth
+from event_tracker.cli.simulate.senders import TARGETS, SendAll, choose_sender
 from event_tracker.cli.simulate.timeline import Event, history, trickle
 
 USERS = 1000
@@ -132,6 +132,14 @@ class SendCounts:
     help="; ".join(f"{name}: {format_.title}" for name, format_ in FORMATS.items()) + ".  [default: cloudfront]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other users and events.")
+@click.option(
+    "--to",
+    type=click.Choice(TARGETS),
+    default=TARGETS[0],
+    show_default=True,
+    help="kafka: put events straight into KAFKA_TOPIC, as collectors do, without checking them.",
+)
+@click.option("--source", help="With --to kafka: the events' source.  [default: default]")
 @collector_options
 @patience_option
 def simulate(
@@ -146,6 +154,8 @@ def simulate(
     logs: Path | None,
     log_format: str | None,
     seed: int,
+    to: str,
+    source: str | None,
     collector: str,
     write_key: str | None,
     patience: float,
@@ -173,19 +183,16 @@ def simulate(
         raise click.UsageError("Only a --scenario has a --truth.")
     if log_format is not None and logs is None:
         raise click.UsageError("--log-format is of --logs FOLDER.")
+    open_sender = choose_sender(to, source, collector, write_key, patience)
     finish = msgspec.convert(end, datetime) if end else datetime.now(UTC)
     if scenario is not None:
         plan = _plan(SCENARIOS[scenario], seed, users, events, days, finish)
         if logs is not None:
             _write_logs(plan, logs, log_format or next(iter(FORMATS)), truth or Path(f"truth-{scenario}-logs.json"))
             return
-        _send_scenario(
-            open_client("collector", collector, patience, write_key=write_key),
-            plan,
-            truth or Path(f"truth-{scenario}.json"),
-        )
+        _send_scenario(open_sender(), plan, truth or Path(f"truth-{scenario}.json"))
         return
-    client = open_client("collector", collector, patience, write_key=write_key)
+    send_all = open_sender()
     shop = FakeShop(seed, users or USERS)
     if live:
         batches = trickle(shop, rate or RATE, duration or math.inf)
@@ -195,7 +202,7 @@ def simulate(
     sent = SendCounts()
     interrupted = False
     try:
-        _send(client, batches, total, sent)
+        _send(send_all, batches, total, sent)
     except KeyboardInterrupt:  # the way to stop a trickle; what was sent is summed up
         interrupted = True
     click.echo(sent.summary())
@@ -240,14 +247,14 @@ def _write_logs(plan: Plan, folder: Path, name: str, file: Path) -> None:
     click.echo(f"  tracker verify {shlex.quote(str(file))}")
 
 
-def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
+def _send_scenario(send_all: SendAll, plan: Plan, file: Path) -> None:
     """Send all events. The file of right answers is created only afterwards, since they aren't right before."""
     truth = make_truth(plan)
     try:
         with write_atomically(file) as written:
             write_truth(truth, written)
             sent = SendCounts()
-            _send(client, arriving_batches(plan), truth.facts["events"]["sent"], sent)
+            _send(send_all, arriving_batches(plan), truth.facts["events"]["sent"], sent)
     except OSError as error:
         raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
     click.echo(sent.summary())
@@ -255,10 +262,8 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
     click.echo("with --source, if the write key is that of a source of its own.")
 
 
-def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: SendCounts) -> None:
+def _send(send_all: SendAll, batches: Iterable[list[Event]], total: float | None, sent: SendCounts) -> None:
     with Meter("events", total) as meter:
-        for batch, outcome in deliver_all(
-            client, batches, lambda batch: deliver(client, [event.json for event in batch])
-        ):
+        for batch, outcome in send_all(batches):
             sent.add(batch, outcome)
             meter.show(sent.events, sent.events)

@@ -1,23 +1,29 @@
 """The command `tracker topics`."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
+import structlog
 
 from event_tracker.cli.command_group import Group
+from event_tracker.cli.database.connection import database_connection, find_database_url
+from event_tracker.cli.options import parse_time
 from event_tracker.cli.settings import read_settings
 from event_tracker.cli.terminal import printable
-from event_tracker.core.kafka.settings import KafkaSettings
+from event_tracker.core.kafka.settings import STORERS_GROUP, KafkaSettings
+from event_tracker.core.postgres.named_sql import load_queries
 
 if TYPE_CHECKING:
     from event_tracker.cli.kafka_cluster import Cluster
 
-GROUP = "event-tracker"
+QUERIES = load_queries("event_tracker.cli.topics")
+
 DAY_MS = 86_400_000
 
 MIN_INSYNC = 2
@@ -28,7 +34,12 @@ REJECTIONS_PARTITIONS = 3
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 group_option = click.option(
-    "--group", default=GROUP, show_default=True, envvar="KAFKA_GROUP", show_envvar=True, help="The consumer group."
+    "--group",
+    default=STORERS_GROUP,
+    show_default=True,
+    envvar="KAFKA_GROUP",
+    show_envvar=True,
+    help="The consumer group.",
 )
 
 
@@ -107,7 +118,13 @@ def _read_start(_: click.Context, __: click.Parameter, value: str | None) -> str
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Of the topic of events, if it is made: at least as many as there will be storers. Refused events have 3 at most.",
+    help="Of the topics that are made: of events, at least as many as there will be storers. Refused events have 3 at most.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="TOPIC",
+    help="Also make this topic, such as one that a publisher writes to. May be repeated.",
 )
 @click.option("--replicas", type=click.IntRange(1), default=3, show_default=True, help="Of a topic that is made.")
 @click.option(
@@ -124,7 +141,14 @@ def _read_start(_: click.Context, __: click.Parameter, value: str | None) -> str
     help="Also set where the group reads next: earliest, latest, or a time. With the storers stopped.",
 )
 @group_option
-def init(partitions: int, replicas: int, retention_days: float, start: str | datetime | None, group: str) -> None:
+def init(
+    partitions: int,
+    also: tuple[str, ...],
+    replicas: int,
+    retention_days: float,
+    start: str | datetime | None,
+    group: str,
+) -> None:
     """Make the topics of events and refused events, if they aren't there; a topic that is there stays as it is."""
     options = {
         "retention.ms": str(int(retention_days * DAY_MS)),
@@ -132,8 +156,9 @@ def init(partitions: int, replicas: int, retention_days: float, start: str | dat
     }
     with _cluster() as (cluster, settings):
         names = [settings.kafka_topic, settings.kafka_rejections_topic]
-        for name in names:
-            number = partitions if name == settings.kafka_topic else min(partitions, REJECTIONS_PARTITIONS)
+        for name in [*names, *also]:
+            is_small = name == settings.kafka_rejections_topic
+            number = min(partitions, REJECTIONS_PARTITIONS) if is_small else partitions
             made = cluster.create(name, number, replicas, options)
             click.echo(f"{name}: {'made' if made else 'is there already'}")
         if start is not None:
@@ -141,12 +166,65 @@ def init(partitions: int, replicas: int, retention_days: float, start: str | dat
                 click.echo(f"{place.topic}/{place.partition}: {group} reads next {offset}")
 
 
-@contextmanager
-def _cluster() -> Iterator[tuple["Cluster", KafkaSettings]]:
-    """The brokers that the environment names."""
+@topics.command()
+@click.option(
+    "--from",
+    "start",
+    required=True,
+    callback=parse_time,
+    metavar="TIME",
+    help="Records that were written from then on (RFC 3339).",
+)
+@click.option(
+    "--to", "end", callback=parse_time, metavar="TIME", help="And before this time.  [default: all until now]"
+)
+@click.option("--topic", help="Of which topic; a storer must have read it.  [default: KAFKA_TOPIC]")
+@json_option
+def replay(start: str, end: str | None, topic: str | None, as_json: bool) -> None:
+    """Store records of the topic of events again, in DATABASE_URL, beside storers or without them.
+
+    What is stored already is a duplicate, and changes nothing. Records of users who were erased after they were written are left out. No
+    group's offsets change. A replay that was stopped says where to go on.
+    """
+    settings = _read_kafka()
+    from event_tracker.cli.topics.replay import describe_outcomes, replay_records  # needs the extra
+
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # what the database refuses is logged
+    since, until = (msgspec.convert(one, datetime) if one else None for one in (start, end))
+    with database_connection(find_database_url(None)) as connection:
+        outcomes = replay_records(connection, settings, topic or settings.kafka_topic, cast(datetime, since), until)
+    _print(dict(outcomes), describe_outcomes(outcomes), as_json)
+
+
+@topics.command()
+@click.argument("topic")
+def forget(topic: str) -> None:
+    """Forget that storers have read TOPIC into DATABASE_URL, once they never will again: receipts of erasures name it no more.
+
+    Two hours after its last storer has stopped. Whoever stores its records later all the same brings erased people back.
+    """
+    with database_connection(find_database_url(None)) as connection:
+        found = connection.execute(QUERIES["forget_topic"], {"topic": topic}).fetchone()
+    if found is None:
+        raise click.ClickException(f"No storer has read a topic {topic} into this database.")
+    if not found[0]:
+        raise click.ClickException(
+            f"A storer has looked at the topic {topic} within the last two hours. Stop all that read it, and wait."
+        )
+    click.echo(f"{topic}: forgotten")
+
+
+def _read_kafka() -> KafkaSettings:
     settings = read_settings(KafkaSettings)
     if not settings.kafka_brokers:
         raise click.UsageError("Set KAFKA_BROKERS: without it there are no topics.")
+    return settings
+
+
+@contextmanager
+def _cluster() -> Iterator[tuple["Cluster", KafkaSettings]]:
+    """The brokers that the environment names."""
+    settings = _read_kafka()
     from event_tracker.cli.kafka_cluster import Cluster  # needs the extra, which other commands don't
 
     cluster = Cluster(settings)

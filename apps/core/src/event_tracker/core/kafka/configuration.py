@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from event_tracker.core.kafka.settings import KafkaSettings
+from event_tracker.core.kafka.settings import BrokerSettings
 
 Configuration = dict[str, Any]
 """Options of librdkafka by name, as confluent-kafka takes them. It has the password: it must not be logged."""
@@ -35,7 +35,7 @@ SECURITY = {
 }
 
 
-def common_configuration(settings: KafkaSettings, client: str) -> Configuration:
+def common_configuration(settings: BrokerSettings, client: str) -> Configuration:
     """What every client needs: where the brokers are, and how to sign in.
 
     Args:
@@ -57,7 +57,7 @@ def common_configuration(settings: KafkaSettings, client: str) -> Configuration:
 
 
 def producer_configuration(
-    settings: KafkaSettings, client: str, *, max_message_bytes: int, delivery_seconds: float, queue_records: int
+    settings: BrokerSettings, client: str, *, max_message_bytes: int, delivery_seconds: float, queue_records: int
 ) -> Configuration:
     """A producer that acknowledges what all replicas in sync have, and writes it once.
 
@@ -86,7 +86,7 @@ def producer_configuration(
     }
 
 
-def consumer_configuration(settings: KafkaSettings, client: str, *, group: str) -> Configuration:
+def consumer_configuration(settings: BrokerSettings, client: str, *, group: str) -> Configuration:
     """The common part of a consumer whose offsets are committed by hand, after what was read is safe.
 
     Args:

@@ -1,6 +1,7 @@
 """Checks a topic before anything is written to it or read from it."""
 
 import time
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -8,12 +9,18 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # t
 
 from event_tracker.core.kafka.configuration import common_configuration
 from event_tracker.core.kafka.last_error import LOG_LEVEL, Cause, LastCause, make_cause
-from event_tracker.core.kafka.settings import KafkaSettings
+from event_tracker.core.kafka.settings import BrokerSettings, KafkaSettings
 
 MIN_REPLICAS = 2
 
 CHECK_SECONDS = 10.0
 """How long a check waits for the brokers."""
+
+DELETION = timedelta(hours=1)
+"""How long brokers may take to delete what is too old: they look every five minutes by default, and delete a minute later."""
+
+MAX_KEEP_MS = 100 * 366 * 86_400_000
+"""What is kept for longer is kept for ever."""
 
 STEP_SECONDS = 0.5
 POLL_SECONDS = 0.02
@@ -91,7 +98,7 @@ def check_topic(
     return topic
 
 
-def find_topic(settings: KafkaSettings, name: str, client: str, *, seconds: float = CHECK_SECONDS) -> int:
+def find_topic(settings: BrokerSettings, name: str, client: str, *, seconds: float = CHECK_SECONDS) -> int:
     """How many partitions a topic has, for who only reads it: that needs the right Describe and no other.
 
     Raises:
@@ -101,7 +108,24 @@ def find_topic(settings: KafkaSettings, name: str, client: str, *, seconds: floa
     return len(_find(admin, name, last_error, time.monotonic() + seconds))
 
 
-def _open_admin(settings: KafkaSettings, client: str) -> tuple[AdminClient, LastCause]:
+def read_keep(settings: BrokerSettings, name: str, client: str, *, seconds: float = CHECK_SECONDS) -> timedelta | None:
+    """How long a record is in a topic at most; None if its options set no bound. For who reads the topic: nothing else is checked.
+
+    Raises:
+        KafkaRefusedError, KafkaUnreachableError: as `check_topic` says.
+    """
+    deadline = time.monotonic() + seconds
+    admin, last_error = _open_admin(settings, client)
+    _find(admin, name, last_error, deadline)
+    options = _read_options(admin, name, deadline)
+    retention, segment = (int(options[option].value) for option in ("retention.ms", "segment.ms"))
+    if "delete" not in str(options["cleanup.policy"].value) or retention < 0 or retention + segment > MAX_KEEP_MS:
+        return None
+    # Kafka deletes whole segments: the first record of one goes with the last one, which came up to `segment.ms` later.
+    return timedelta(milliseconds=retention + segment) + DELETION
+
+
+def _open_admin(settings: BrokerSettings, client: str) -> tuple[AdminClient, LastCause]:
     last_error = LastCause()  # which logs nothing: under gevent, checks run in a real thread
     # The last two aren't in the client's declared options, but it takes them as every client does.
     options: dict[str, Any] = {

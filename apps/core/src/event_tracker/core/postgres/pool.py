@@ -61,7 +61,14 @@ ROWS = 32
 
 
 def open_pool(
-    database_url: str, *, name: str, size: int, timeout: float, options: dict[str, str], watched: bool = True
+    database_url: str,
+    *,
+    name: str,
+    size: int,
+    timeout: float,
+    options: dict[str, str],
+    watched: bool = True,
+    max_lifetime_seconds: float = 3600.0,
 ) -> ConnectionPool[psycopg.Connection]:
     """Open a pool of autocommit connections. It returns at once, even if the database is unavailable.
 
@@ -71,6 +78,7 @@ def open_pool(
         timeout: seconds to wait for a free connection before PoolTimeout.
         options: session settings, such as statement_timeout.
         watched: whether the pool metrics show this one; only one pool of a process can be watched.
+        max_lifetime_seconds: after this a connection is replaced, when it is given back.
     """
     session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
     url_options = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
@@ -79,6 +87,7 @@ def open_pool(
         min_size=1,
         max_size=size,
         timeout=timeout,
+        max_lifetime=max_lifetime_seconds,
         reconnect_timeout=RECONNECT_SECONDS,
         name=name,
         kwargs={

@@ -119,6 +119,8 @@ def _rejections(source: str) -> None:
         with st.expander(f"{management.moment(one['received_at'])} · {as_text(one['event_type'] or 'no event type')}"):
             for error in one["detail"]:
                 st.text(f"{error.get('pointer', '')}: {error.get('detail', '')}")
+            if one.get("client"):
+                st.caption(f"Sent by {as_text(one['client'])}")
             st.code(one["payload"], language="json", wrap_lines=True)
 
 

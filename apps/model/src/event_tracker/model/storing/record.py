@@ -7,8 +7,8 @@ those of one user are in one partition, since the key is the user.
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
@@ -18,11 +18,18 @@ from event_tracker.model.event import MAX_DEPTH
 from event_tracker.model.schema_checks import Violation
 from event_tracker.model.storing.row import Row, SchemaViolations
 
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
 VERSION = b"1"
 """The header `v`. A reader refuses another version: it can't know what it would lose."""
 
 OTHER_VERSIONS = re.compile(rb"[0-9]{1,3}")
 """What later versions are. Whoever sends anything else isn't our collector."""
+
+MAX_AHEAD = timedelta(hours=25)
+"""Collectors take times of up to 24 hours ahead of their own clock. Only who writes to the topic directly sends a later one: it isn't
+stored."""
 
 Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -40,7 +47,7 @@ class Record(NamedTuple):
     Attributes:
         key: the user's id, in UTF-8.
         value: JSON, as GET /events has an event: without `received_at`, with `violations` if there are any.
-        headers: `v`, the version of the format, and `request_id`.
+        headers: `v`, the version of the format, and, as far as they are known, `request_id` and `received_at`.
     """
 
     key: bytes
@@ -80,13 +87,15 @@ class _Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_decode_violations = msgspec.json.Decoder(_ViolatedSchema).decode
 
 
-def make_record(row: Row, request_id: str) -> Record:
+def make_record(row: Row, request_id: str | None, *, received_at: datetime | None = None) -> Record:
     """Make the record of a row. Its warnings aren't part of it: they are for the sender alone.
 
     Args:
-        request_id: of the request that sent the event, in ASCII.
+        request_id: of the request that sent the event, in ASCII. None: it isn't known any more.
+        received_at: of an event that is stored, in UTC.
     """
     event = _Event(
         row.user_id,
@@ -98,7 +107,11 @@ def make_record(row: Row, request_id: str) -> Record:
         row.source,
         _write_violations(row.violations) if row.violations else UNSET,
     )
-    headers: list[Header] = [("v", VERSION), ("request_id", request_id.encode())]
+    headers: list[Header] = [("v", VERSION)]
+    if request_id is not None:
+        headers.append(("request_id", request_id.encode()))
+    if received_at is not None:
+        headers.append(("received_at", received_at.isoformat().encode()))
     return Record(row.user_id.encode(), _encode(event), headers)
 
 
@@ -139,6 +152,11 @@ def read_record(value: bytes | None, headers: Iterable[Header] | None) -> Row:
     )
 
 
+def read_headers(record: "Message") -> list[Header]:
+    """The headers of a record that was read."""
+    return cast(list[Header], record.headers() or [])  # its declared type has what producers may pass, too
+
+
 def require_version(headers: Iterable[Header] | None) -> None:
     """Return if the headers have this version of the format.
 
@@ -153,6 +171,11 @@ def require_version(headers: Iterable[Header] | None) -> None:
     if isinstance(version, bytes) and OTHER_VERSIONS.fullmatch(version):
         raise OtherVersionError(why)
     raise UnreadableRecordError(why)
+
+
+def read_violations(json: bytes) -> SchemaViolations:
+    """What the column `events.violations` has."""
+    return _read_violations(_decode_violations(json))
 
 
 def _write_violations(violations: SchemaViolations) -> _ViolatedSchema:

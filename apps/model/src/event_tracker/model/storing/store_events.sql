@@ -44,7 +44,7 @@ stored as (
   insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations, received_at)
   select
     user_id, "timestamp", event_id, event_type, session_id, properties, source, violations,
-    now() + (place - 1) * interval '1 microsecond'
+    statement_timestamp() + (place - 1) * interval '1 microsecond'
   from incoming
   on conflict do nothing
   returning user_id, "timestamp", event_id, event_type, source

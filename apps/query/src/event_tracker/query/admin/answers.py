@@ -44,6 +44,9 @@ class Rejection(_Answer):
     payload: Annotated[str, Meta(description="As it was sent.")]
     is_whole: Annotated[bool, Meta(description="false: the payload was cut off, and can't be tried again.")]
     replay_requested_at: Time | None
+    client: Annotated[
+        str | None, Meta(description="Name and version of the program that sent it, if it said so; never of a browser.")
+    ]
 
 
 class RejectionCount(_Answer):

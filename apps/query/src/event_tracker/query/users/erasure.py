@@ -22,16 +22,17 @@ from event_tracker.query.auth.signing import ISSUER, Signer
 from event_tracker.query.auth.staff import QUERIES as ACCESS_QUERIES
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.identity import Identity
+from event_tracker.query.users.copies import Copies, find_copies, note_for_copies, shut_out_storers
 from event_tracker.query.users.user_erasure import QUERIES, Counts, NewIdsError, UserErasure, anonymise, erase
 from event_tracker.query.users.user_ids import find_ids
 
 LOCK_SECONDS = 20
-"""How long an erasure waits for a lock: another erasure, or a step of `tracker maintain`, may hold it."""
+"""How long an erasure waits for a lock: another erasure, a step of `tracker maintain` or a batch may hold it."""
 
 TRIES = 3
 """The lock order rules deadlocks out. If PostgreSQL finds one all the same, the erasure is tried again."""
 
-BUSY = "Another erasure, or a step of `tracker maintain`, is in progress. Nothing was done: send the request again."
+BUSY = "Another erasure, a step of `tracker maintain` or a storer's batch is in progress. Nothing was done: send the request again."
 TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
 
 
@@ -68,15 +69,21 @@ class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         str,
         Meta(description="Ties the receipt to the user's id. It is stored nowhere: keep it with the receipt."),
     ]
+    copies: Annotated[
+        list[Copies], Meta(description="Where else there may be events of the user; the receipt says so, too.")
+    ]
 
 
 class Eraser:
     """Erases users, one at a time. The other connections of the pool are for sign-ins."""
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], signer: Signer, seconds: float) -> None:
+    def __init__(
+        self, control: ConnectionPool[psycopg.Connection], signer: Signer, seconds: float, topic_archive_days: int = 0
+    ) -> None:
         self._control = control
         self._signer = signer
         self._seconds = seconds
+        self._topic_archive_days = topic_archive_days
         self._concurrency_limit = ConcurrencyLimit()
 
     def run(self, mode: str, user_id: str, identity: Identity, principal: Principal) -> Erasure:
@@ -103,6 +110,7 @@ class Eraser:
         def change(connection: psycopg.Connection, user_ids: list[str]) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
+            shut_out_storers(connection)
             find = partial(find_ids, connection, user_id, identity, sources)
             try:
                 with connection.transaction():  # a savepoint
@@ -112,6 +120,7 @@ class Eraser:
                 connection.execute(QUERIES["shut_out_links"])
                 user_ids = self._announce_others(user_ids, find(), sources)
                 counts = MODES[mode].run(UserErasure(connection, user_ids, sources, None))
+            note_for_copies(connection, user_ids, sources)
             linked = [one for one in user_ids if one != user_id]
             return self._record(connection, mode, at, user_id, linked, principal, counts)
 
@@ -173,12 +182,14 @@ class Eraser:
         """
         number = uuid4()
         salt = make_salt()
+        copies = find_copies(connection, at, self._topic_archive_days)
         claims = {
             "iss": ISSUER,
             "jti": str(number),
             "iat": int(at.timestamp()),
             "mode": mode,
             "counts": counts,
+            "copies": copies,
             "user_hmac_sha256": commit(salt, user_id),
             "linked_hmac_sha256": sorted(commit(salt, one) for one in linked),
         }
@@ -194,4 +205,4 @@ class Eraser:
             "detail": Jsonb({"counts": counts, "sources": sources}),
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
-        return Erasure(number, at, mode, counts, receipt, salt)
+        return Erasure(number, at, mode, counts, receipt, salt, copies)

@@ -220,7 +220,7 @@ order by "timestamp" desc, user_id desc, received_at desc, event_id desc
 limit %(rows)b;
 
 -- name: export_rejections
-select id, source, received_at, reason, detail, event_type, payload, is_whole
+select id, source, received_at, reason, detail, event_type, payload, is_whole, client
 from rejections
 where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[])) and id > %(after_id)b
 order by id

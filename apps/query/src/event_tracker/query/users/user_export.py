@@ -149,7 +149,7 @@ def _event(
 
 def _rejection(number: UUID, *row: Any) -> dict[str, Any]:
     """A refused event. Its payload is text, or base64 (`payload_base64`) if it isn't valid UTF-8."""
-    names = ("source", "received_at", "reason", "detail", "event_type", "payload", "is_whole")
+    names = ("source", "received_at", "reason", "detail", "event_type", "payload", "is_whole", "client")
     rejection = {"id": number, **dict(zip(names, row, strict=True))}
     payload: bytes = rejection.pop("payload")
     try:

@@ -10,6 +10,7 @@ import msgspec
 from confluent_kafka import Message
 
 from event_tracker.core.json_numbers import read_float
+from event_tracker.core.kafka.record_time import read_time
 from event_tracker.model.storing.keep_rejections import NewRejection, storable_text
 from event_tracker.model.storing.row import Row
 
@@ -47,22 +48,22 @@ _decode = msgspec.json.Decoder(_Named, float_hook=read_float).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def reject_record(record: Message, why: str, most_bytes: int) -> NewRejection:
+def reject_record(record: Message, why: str, max_bytes: int) -> NewRejection:
     """The refused event of a record that can't be read.
 
     Args:
         why: a sentence.
-        most_bytes: of its value that are kept.
+        max_bytes: of its value that are kept.
     """
     value = record.value() or b""
     named = _read_named(value)
     source = named.source if isinstance(named.source, str) and SOURCE.fullmatch(named.source) else DEFAULT_SOURCE
     user_id = storable_text(named.user_id, MAX_USER_ID) or storable_text(_read_key(record), MAX_USER_ID)
     event_type = storable_text(named.event_type, MAX_EVENT_TYPE)
-    return _make(record, UNREADABLE, why, source, event_type, user_id, value, most_bytes)
+    return _make(record, UNREADABLE, why, source, event_type, user_id, value, max_bytes)
 
 
-def reject_row(record: Message, row: Row, code: str, why: str, most_bytes: int) -> NewRejection:
+def reject_row(record: Message, row: Row, code: str, why: str, max_bytes: int) -> NewRejection:
     """The refused event of a record whose event can't be stored."""
     event = _Event(
         row.user_id,
@@ -74,7 +75,7 @@ def reject_row(record: Message, row: Row, code: str, why: str, most_bytes: int) 
     )
     names = storable_text(row.event_type, MAX_EVENT_TYPE), storable_text(row.user_id, MAX_USER_ID)
     source = row.source if SOURCE.fullmatch(row.source) else DEFAULT_SOURCE
-    return _make(record, code, why, source, *names, _encode(event), most_bytes)
+    return _make(record, code, why, source, *names, _encode(event), max_bytes)
 
 
 def make_id(record: Message) -> UUID:
@@ -85,14 +86,6 @@ def make_id(record: Message) -> UUID:
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | bits & (2**62 - 1))
 
 
-def read_time(record: Message) -> datetime:
-    """When a record was written; now, if it has no time that a clock can show."""
-    try:
-        return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return datetime.now(UTC)
-
-
 def _make(
     record: Message,
     code: str,
@@ -101,12 +94,13 @@ def _make(
     event_type: str | None,
     user_id: str | None,
     payload: bytes,
-    most_bytes: int,
+    max_bytes: int,
 ) -> NewRejection:
     detail = f"{why} Topic {record.topic()}, partition {record.partition()}, offset {record.offset()}."
     errors = [{"pointer": "", "code": code, "detail": detail.replace("\0", "\ufffd")[:MAX_DETAIL]}]
-    kept, is_whole = payload[:most_bytes], len(payload) <= most_bytes
-    return NewRejection(make_id(record), source, read_time(record), code, errors, event_type, user_id, kept, is_whole)
+    kept, is_whole = payload[:max_bytes], len(payload) <= max_bytes
+    received_at = read_time(record) or datetime.now(UTC)
+    return NewRejection(make_id(record), source, received_at, code, errors, event_type, user_id, kept, is_whole)
 
 
 def _read_named(value: bytes) -> _Named:

@@ -1,23 +1,21 @@
 """The storer's metrics; docs/metrics.md lists them."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from event_tracker.core.metrics import SECONDS
+from event_tracker.streams.consuming.metrics import ConsumerMetrics
 
 RECORDS = Counter(
     "storer_records",
     "Records by outcome: stored, duplicate, expired (of a time that retention has deleted), dead (kept as a refused event, since it "
-    "can't be read or stored), rejection (an event that a collector had refused).",
+    "can't be read or stored), rejection (an event that a collector had refused), erased (left out, since its user was erased after it "
+    "was written).",
     ["outcome"],
 )
-LAG_RECORDS = Gauge(
-    "storer_lag_records", "Records of a partition of this storer that aren't stored yet.", ["topic", "partition"]
-)
-LAG_SECONDS = Gauge(
-    "storer_lag_seconds",
-    "Of the partition that is behind the most: the age of the newest record that is stored, or the time since all were stored, "
-    "whichever is less; after a start, that of the first record that was read. 0 if nothing waits. It also grows while PostgreSQL is "
-    "unavailable.",
+CONSUMER = ConsumerMetrics(
+    "storer",
+    done="stored",
+    hindrance="PostgreSQL is unavailable, or cancels the statement after STATEMENT_SECONDS",
 )
 EVENT_LAG = Histogram(
     "storer_event_lag_seconds",
@@ -33,19 +31,3 @@ STATEMENT_SECONDS = Histogram("storer_statement_seconds", "Storing one batch, CO
 LINKS_REFUSED = Counter(
     "storer_links_refused", "As `collector_links_refused_total`, of events that came through Kafka.", ["reason"]
 )
-COMMIT_FAILURES = Counter(
-    "storer_offset_commit_failures",
-    "Commits of offsets that failed, such as during a rebalance. Nothing is lost: a record that is read again is a duplicate.",
-)
-REBALANCES = Counter("storer_rebalances", "How often partitions were assigned, revoked or lost.", ["kind"])
-ASSIGNED = Gauge("storer_assigned_partitions", "Partitions that this storer reads.")
-PAUSED = Gauge(
-    "storer_paused",
-    "1 while it reads nothing, since PostgreSQL is unavailable or cancels the statement after STATEMENT_SECONDS; 0 otherwise.",
-)
-LAST_PROGRESS = Gauge(
-    "storer_last_progress_timestamp_seconds",
-    "When records were last stored, or it was seen that none wait; 0: not yet.",
-)
-BROKERS_UP = Gauge("storer_brokers_up", "Brokers with a connection.")
-ERRORS = Counter("storer_errors", "Errors of Kafka, by librdkafka's name of them.", ["code"])

@@ -13,6 +13,7 @@ import click
 
 from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
+from event_tracker.cli.health import serve_health
 from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.ingest.detection import FORMATS
 from event_tracker.cli.ingest.event_ids import EventIdMaker
@@ -22,7 +23,6 @@ from event_tracker.cli.ingest.logs.read import LogReader
 from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, S3Error, make_client
 from event_tracker.cli.ingest.s3.follower import BucketFollower
-from event_tracker.cli.ingest.s3.health import served
 from event_tracker.cli.ingest.s3.ledger import Ledger
 from event_tracker.cli.ingest.s3.loader import End, ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Queue
@@ -116,7 +116,9 @@ def s3(
             every=every * 60, since=datetime.fromisoformat(since).timestamp() if since else 0.0,
         )  # fmt: skip
         if metrics_port:
-            stack.enter_context(served(metrics_host, metrics_port, lambda: loader.alive, lambda: follower.is_listed))
+            stack.enter_context(
+                serve_health(metrics_host, metrics_port, lambda: loader.alive, lambda: follower.is_listed)
+            )
         try:
             follower.read_once() if once else follower.follow()
         except (ServiceError, S3Error, OSError) as error:

@@ -15,7 +15,7 @@ from event_tracker.cli.ingest.s3.ledger import MAX_TRIES, Ledger
 from event_tracker.cli.ingest.s3.loader import End, ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Message, Queue
 from event_tracker.cli.progress import Meter
-from event_tracker.cli.retry import backoff
+from event_tracker.core.retry import backoff
 
 FULL_LISTING_SECONDS = 24 * 3600
 """How often all keys are listed, also those of hours long past."""
@@ -87,8 +87,8 @@ class BucketFollower:
                 metrics.ERRORS.labels(error.kind if isinstance(error, S3Error) else "collector").inc()
                 click.echo(f"Error: {error}", err=True)
                 self._client.resume()
-                self._stopping.wait(min(LONGEST_WAIT_SECONDS, backoff(failures) * 2**failures))
-                failures = min(failures + 1, 6)
+                self._stopping.wait(backoff(failures, LONGEST_WAIT_SECONDS))
+                failures += 1
             self._loader.alive = time.monotonic()
 
     def _list(self) -> None:

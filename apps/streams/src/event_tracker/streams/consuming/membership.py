@@ -1,10 +1,10 @@
-"""Whether this storer is a member of its group at present, by librdkafka's statistics of every few seconds."""
+"""Whether this process is a member of its group at present, by librdkafka's statistics of every few seconds."""
 
 import time
 
 import msgspec
 
-from event_tracker.streams.storer import metrics
+from event_tracker.streams.consuming.metrics import ConsumerMetrics
 
 
 class _Broker(msgspec.Struct):
@@ -34,7 +34,8 @@ class Membership:
         outside_since: since when it has not been a member although a broker can be reached, by the monotonic clock; None if it is one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: ConsumerMetrics) -> None:
+        self._brokers_up = metrics.brokers_up
         self.has_joined = False
         self.is_connected = False
         self.outside_since: float | None = None
@@ -43,7 +44,7 @@ class Membership:
         """Take librdkafka's statistics, as JSON."""
         decoded = _decode(statistics)
         brokers = sum(broker.state == "UP" and broker.nodeid >= 0 for broker in decoded.brokers.values())
-        metrics.BROKERS_UP.set(brokers)
+        self._brokers_up.set(brokers)
         self.is_connected = brokers > 0
         is_member = decoded.cgrp is not None and (decoded.cgrp.state, decoded.cgrp.join_state) == ("up", "steady")
         self.has_joined |= is_member

@@ -22,10 +22,10 @@ def is_temporary(status: int) -> bool:
     return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
 
 
-def backoff(attempt: int) -> float:
+def backoff(attempt: int, max_seconds: float = LONGEST_WAIT_SECONDS) -> float:
     """Seconds to wait: they double with each attempt. Half of them is random, so that clients don't return all at once."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311
+    seconds = min(max_seconds, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def retry_after(header: str | None) -> float:

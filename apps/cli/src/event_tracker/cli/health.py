@@ -1,4 +1,4 @@
-"""Serves metrics, whether the command is alive, and whether it has listed the bucket, over HTTP."""
+"""Serves the metrics of a command that runs for long, whether it is alive, and whether it is ready, over HTTP."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,21 +9,21 @@ import click
 from event_tracker.core.metrics_port import serve_metrics
 
 LIVE_SECONDS = 900
-"""The longest pause between two steps: the collector may be tried again for minutes, and an object of Parquet is copied first."""
+"""The longest pause between two steps: the collector may be tried again for minutes, and `tracker s3` copies an object of Parquet first."""
 
 
 @contextmanager
-def served(host: str, port: int, alive: Callable[[], float], is_ready: Callable[[], bool]) -> Iterator[None]:
+def serve_health(host: str, port: int, active_at: Callable[[], float], is_ready: Callable[[], bool]) -> Iterator[None]:
     """Serve `/metrics`, `/livez` and `/readyz` until the end of the context.
 
     Args:
-        alive: when the command last did something, by the monotonic clock.
-        is_ready: whether the bucket could be listed.
+        active_at: when the command last did something, by the monotonic clock.
+        is_ready: whether it reaches what it reads from: the bucket, or the database.
 
     Raises:
         UsageError: if the port can't be used.
     """
-    checks = {"/livez": lambda: time.monotonic() - alive() < LIVE_SECONDS, "/readyz": is_ready}
+    checks = {"/livez": lambda: time.monotonic() - active_at() < LIVE_SECONDS, "/readyz": is_ready}
     with ExitStack() as stack:
         try:
             stack.enter_context(serve_metrics(host, port, checks))

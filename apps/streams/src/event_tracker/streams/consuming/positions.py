@@ -1,11 +1,11 @@
-"""How far a storer is in each of its partitions, and how far it is behind. Nothing here speaks to Kafka."""
+"""How far a consumer is in each of its partitions, and how far it is behind. Nothing here speaks to Kafka."""
 
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from event_tracker.streams.storer import metrics
+from event_tracker.streams.consuming.metrics import ConsumerMetrics
 
 
 class Partition(NamedTuple):
@@ -20,9 +20,9 @@ class Position:
     """How far one partition is.
 
     Attributes:
-        offset: of the next record to be stored; None before the first one, if the group had committed none.
+        offset: of the next record that isn't done yet; None before the first one, if the group had committed none.
         reference: what the lag in seconds is measured from, in seconds since 1970.
-        waiting: records that aren't stored yet, when that was last looked at.
+        waiting: records that aren't done yet, when that was last looked at.
         is_committed: whether Kafka knows the offset.
         is_unread: whether no record of it was read since it was assigned.
     """
@@ -35,30 +35,35 @@ class Position:
 
 
 class Positions:
-    """The positions of the partitions that are assigned. One thread changes them; others may ask for the lag."""
+    """The positions of the partitions that are assigned. One thread changes them; others may ask for the lag.
 
-    def __init__(self) -> None:
+    Attributes:
+        metrics: what is shown of them.
+    """
+
+    def __init__(self, metrics: ConsumerMetrics) -> None:
+        self.metrics = metrics
         self._positions: dict[Partition, Position] = {}
 
     def __contains__(self, partition: Partition) -> bool:
-        """Whether the partition is assigned to this storer."""
+        """Whether the partition is assigned to this process."""
         return partition in self._positions
 
     def assign(self, offsets: dict[Partition, int | None]) -> None:
         """Add partitions that were assigned, with the offsets that are committed."""
         now = time.time()
         self._positions |= {partition: Position(offset, now) for partition, offset in offsets.items()}
-        metrics.ASSIGNED.set(len(self._positions))
+        self.metrics.assigned.set(len(self._positions))
 
     def remove(self, partitions: Iterable[Partition]) -> None:
-        """Forget partitions that are another storer's now."""
+        """Forget partitions that are another member's now."""
         for partition in partitions:
             if self._positions.pop(partition, None):
-                metrics.LAG_RECORDS.remove(partition.topic, str(partition.number))
-        metrics.ASSIGNED.set(len(self._positions))
+                self.metrics.lag_records.remove(partition.topic, str(partition.number))
+        self.metrics.assigned.set(len(self._positions))
 
     def begin(self, partition: Partition, written: float) -> None:
-        """Note that a record was read, which isn't stored yet. The first one tells how long the partition has been behind, which nobody
+        """Note that a record was read, which isn't done yet. The first one tells how long the partition has been behind, which nobody
         knows at its assignment.
 
         Args:
@@ -71,7 +76,7 @@ class Positions:
                 position.reference = min(position.reference, written)
 
     def advance(self, partition: Partition, offset: int, written: float) -> None:
-        """Note that a record is stored, and all before it in its partition.
+        """Note that a record is done (stored, say), and all before it in its partition.
 
         Args:
             offset: the record's.
@@ -91,7 +96,13 @@ class Positions:
         position.waiting = max(0, end - max(first, position.offset or 0))
         if not position.waiting:
             position.reference = time.time()
-        metrics.LAG_RECORDS.labels(partition.topic, str(partition.number)).set(position.waiting)
+        self.metrics.lag_records.labels(partition.topic, str(partition.number)).set(position.waiting)
+
+    def settle(self, partition: Partition, offset: int) -> None:
+        """Note that Kafka knows an offset, which was committed in another way."""
+        position = self._positions.get(partition)
+        if position and (position.offset is None or position.offset <= offset):
+            position.is_committed = True
 
     def take_uncommitted(self) -> dict[Partition, int]:
         """The offsets that Kafka doesn't know yet. They count as known now: see `refuse`."""
@@ -116,7 +127,7 @@ class Positions:
         return list(self._positions)
 
     def count_waiting(self) -> int:
-        """Records that aren't stored yet, when that was last looked at."""
+        """Records that aren't done yet, when that was last looked at."""
         return sum(position.waiting for position in list(self._positions.values()))
 
     def measure_lag(self) -> float:

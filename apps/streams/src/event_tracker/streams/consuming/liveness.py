@@ -1,20 +1,18 @@
-"""Whether the storer does its work: it polled, and it progressed if records wait. An idle consumer looks like a dead one."""
+"""Whether a consumer does its work: it polled, and it progressed if records wait. An idle consumer looks like a dead one."""
 
 import time
 from collections.abc import Callable
 
-from event_tracker.streams.storer.membership import Membership
-
-TICK_SECONDS = 300.0
-"""The longest time between two polls. After this time the group takes the partitions away (max.poll.interval.ms)."""
+from event_tracker.streams.consuming.membership import Membership
+from event_tracker.streams.process.service import TICK_SECONDS
 
 PROGRESS_SECONDS = 300.0
-"""The longest time in which nothing is stored although records wait, a broker can be reached, and PostgreSQL is available; and in which
-it isn't a member of its group although a broker can be reached."""
+"""The longest time in which nothing is done although records wait and nothing is known to hinder it; and in which it
+isn't a member of its group although a broker can be reached."""
 
 
 class Liveness:
-    """The storer's state as its loop tells it; read by the thread that answers /livez.
+    """A consumer's state as its loop tells it; read by the thread that answers /livez.
 
     Args:
         count_waiting: tells how many records wait.
@@ -32,7 +30,7 @@ class Liveness:
             self._progressed = self._ticked
 
     def progress(self) -> None:
-        """Note that records were stored, or that they can't be, since PostgreSQL is unavailable: a restart wouldn't help."""
+        """Note that records were done, or that they can't be, since another service is unavailable: a restart wouldn't help."""
         self._ticked = self._progressed = time.monotonic()
 
     def find_fault(self) -> str | None:
@@ -41,7 +39,7 @@ class Liveness:
         if now - self._ticked > TICK_SECONDS:
             return "the loop hangs"
         if now - self._progressed > PROGRESS_SECONDS:
-            return "records wait, a broker and PostgreSQL can be reached, and nothing is stored"
+            return "records wait, a broker can be reached, nothing else hinders it, and nothing is done"
         outside = self._membership.outside_since
         if outside is not None and now - outside > PROGRESS_SECONDS:
             return "it isn't a member of its group, although a broker can be reached"
