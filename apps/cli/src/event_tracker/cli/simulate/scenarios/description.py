@@ -156,7 +156,8 @@ class Scenario:
         sometimes: traits that are properties of the steps which name them.
         funnel: the steps, each an event type and the properties that it must have.
         window: seconds for the whole funnel.
-        curve: the percentage of a week's users who return 1, 2, … weeks later, rounded down. The last value holds for all later weeks.
+        curve: the percentage of a week's users who return 1, 2, … weeks later, rounded down. The last
+            value holds for all later weeks; a week that has only begun has its part of it.
         return_days: on how many days of such a week they return, in rotation.
         paths_by: the key of steps in paths: `event_type` or `property:NAME`.
         paths_start: a key at which paths start.

@@ -108,7 +108,7 @@ def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetim
     random = Random(run)  # noqa: S311  # simulated people need no secrets
     people = _people(scenario, FakeNames(seed), f"{crc32(run.encode()):08x}", users, weeks, random)
     retained = tuple(
-        tuple(len(members) * percent // 100 for percent in _curve(scenario, len(weeks) - week))
+        (len(members), *(_returning(scenario, len(members), after, days) for after, days in enumerate(weeks[week + 1 :])))
         for week, members in enumerate(people)
     )
     schedule = _Schedule(midnights, random)
@@ -139,9 +139,11 @@ def _weeks(dates: Sequence[date]) -> tuple[range, ...]:
     return tuple(range(start, stop) for start, stop in zip(mondays, [*mondays[1:], len(dates)], strict=True))
 
 
-def _curve(scenario: Scenario, weeks: int) -> list[int]:
-    later = [scenario.curve[min(week, len(scenario.curve)) - 1] for week in range(1, weeks)]
-    return [100, *later]
+def _returning(scenario: Scenario, members: int, after: int, week: range) -> int:
+    """How many of the members of a week return in a later one, by its place after theirs. In a week that has only begun, as many
+    as its days have of seven: otherwise all of a week's people would come on its one day."""
+    percent = scenario.curve[min(after, len(scenario.curve) - 1)]
+    return members * percent * len(week) // 700
 
 
 def _people(
