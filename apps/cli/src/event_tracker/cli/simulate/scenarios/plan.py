@@ -1,7 +1,7 @@
 """The plan of a scenario: all users and visits by day, before any event is made."""
 
 from bisect import bisect_right
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -108,8 +108,7 @@ def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetim
     random = Random(run)  # noqa: S311  # simulated people need no secrets
     people = _people(scenario, FakeNames(seed), f"{crc32(run.encode()):08x}", users, weeks, random)
     retained = tuple(
-        (len(members), *(_returning(scenario, len(members), after, days) for after, days in enumerate(weeks[week + 1 :])))
-        for week, members in enumerate(people)
+        (len(members), *_returning(scenario, len(members), weeks[week + 1 :])) for week, members in enumerate(people)
     )
     schedule = _Schedule(midnights, random)
     for members in people:
@@ -139,11 +138,12 @@ def _weeks(dates: Sequence[date]) -> tuple[range, ...]:
     return tuple(range(start, stop) for start, stop in zip(mondays, [*mondays[1:], len(dates)], strict=True))
 
 
-def _returning(scenario: Scenario, members: int, after: int, week: range) -> int:
-    """How many of the members of a week return in a later one, by its place after theirs. In a week that has only begun, as many
-    as its days have of seven: otherwise all of a week's people would come on its one day."""
-    percent = scenario.curve[min(after, len(scenario.curve) - 1)]
-    return members * percent * len(week) // 700
+def _returning(scenario: Scenario, members: int, later_weeks: Sequence[range]) -> Iterator[int]:
+    """Yield how many of the members of a week return in each later one. In a week that has only begun, as many as its days have of
+    seven: otherwise all of a week's people would come on its one day."""
+    for after, week in enumerate(later_weeks):
+        percent = scenario.curve[min(after, len(scenario.curve) - 1)]
+        yield members * percent * len(week) // 700
 
 
 def _people(
