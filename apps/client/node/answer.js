@@ -1,7 +1,7 @@
 // What an answer of the collector says about the events of a request (docs/api.md, the third promise).
 
 const FIRST_WAIT_SECONDS = 0.5;
-const LONGEST_WAIT_SECONDS = 30;
+const MAX_WAIT_SECONDS = 30;
 
 /** A Retry-After beyond that is a mistake, which must not keep events back for days. */
 const MAX_RETRY_AFTER_SECONDS = 3600;
@@ -44,7 +44,7 @@ export function understand(status, headers, body, sent) {
 
 /** Seconds to wait: they double with each attempt. Half of them is random. @param {number} attempt */
 export function backoff(attempt) {
-  return Math.min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** Math.min(attempt, 16)) * (0.5 + Math.random() / 2);
+  return Math.min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** Math.min(attempt, 16)) * (0.5 + Math.random() / 2);
 }
 
 /** Seconds in a Retry-After header: a number or a date. 0 if there is no valid one. @param {string | null} header */

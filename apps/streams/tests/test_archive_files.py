@@ -10,12 +10,13 @@ import pytest
 from archived import read_file, read_parquet
 
 from event_tracker.core.settings import InvalidSettingsError
+from event_tracker.core.storage.files import StorageError
+from event_tracker.core.storage.folder import FolderStorage
 from event_tracker.streams.archive.archive import make_path
 from event_tracker.streams.archive.claim import Claim, read_claim
 from event_tracker.streams.archive.formats import encode_file
 from event_tracker.streams.archive.lines import Line, make_line
 from event_tracker.streams.archive.settings import ArchiveSettings
-from event_tracker.streams.archive.targets import Folder, TargetError
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_claim_is_read_as_it_was_written():
 
 
 def test_a_file_appears_whole_in_a_folder(tmp_path):
-    folder = Folder(str(tmp_path / "a"))
+    folder = FolderStorage(str(tmp_path / "a"))
     folder.put("topic/x.csv", b"1")
     (tmp_path / "a" / ".writing" / "x.csv.left").write_bytes(b"torn")
     (tmp_path / "a" / ".writing" / "y.csv.left").write_bytes(b"another's")
@@ -125,8 +126,8 @@ def test_a_file_appears_whole_in_a_folder(tmp_path):
 
 def test_a_folder_that_takes_no_file_is_an_error_that_may_pass(tmp_path):
     (tmp_path / "topic").write_bytes(b"")
-    with pytest.raises(TargetError) as raised:
-        Folder(str(tmp_path)).put("topic/x.csv", b"1")
+    with pytest.raises(StorageError) as raised:
+        FolderStorage(str(tmp_path)).put("topic/x.csv", b"1")
     assert raised.value.kind == "folder"
 
 

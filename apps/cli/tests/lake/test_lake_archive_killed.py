@@ -32,7 +32,7 @@ setattr(owner, step, stop)
 main()
 """
 
-PUT = "event_tracker.cli.lake.target:Folder.put"
+PUT = "event_tracker.core.storage.folder:FolderStorage.move"
 DATABASE = "event_tracker.cli.lake.event_database:EventDatabase"
 
 ARCHIVING = {

@@ -6,7 +6,7 @@ import pytest
 from lake_bucket import LakeBucket
 from lake_files import files_with, tree
 
-from event_tracker.cli.lake import bucket_target
+from event_tracker.core.storage import bucket as bucket_storage
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_an_object_that_somebody_has_replaced_is_written_again(run, stored, buck
 
 
 def test_a_file_that_is_too_large_for_one_request_and_what_is_left_of_one(run, stored, bucket, monkeypatch):
-    monkeypatch.setattr(bucket_target, "MAX_BYTES_AT_ONCE", 1)
+    monkeypatch.setattr(bucket_storage, "MAX_BYTES_AT_ONCE", 1)
     key = "of/shop/events/day=2026-03-01/part-0.parquet"
     bucket.s3.create_multipart_upload(Bucket=bucket.name, Key=key)
     bucket.s3.create_multipart_upload(Bucket=bucket.name, Key="of/others")

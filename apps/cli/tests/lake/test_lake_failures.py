@@ -5,10 +5,10 @@ import signal
 import duckdb
 import pytest
 
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.event_database import describe
 from event_tracker.cli.lake.parquet_writer import ParquetWriter
-from event_tracker.cli.lake.target import Folder
+from event_tracker.core.storage.files import StorageError
+from event_tracker.core.storage.folder import FolderStorage
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_day_that_cannot_be_written_keeps_no_other_waiting(run, stored, target
 
 
 @pytest.mark.parametrize(
-    "error", [S3Error("AccessDenied of it", "access"), GoneError("NoSuchKey"), OSError(28, "No space")]
+    "error", [StorageError("AccessDenied of it", "access"), FileNotFoundError("NoSuchKey"), OSError(28, "No space")]
 )
 @pytest.mark.parametrize("call", [2, 6], ids=["a day", "the links"])
 def test_an_error_of_the_target_stops_no_other_file_and_the_outcome_is_said(
@@ -67,16 +67,16 @@ def test_an_error_of_the_target_stops_no_other_file_and_the_outcome_is_said(
 ):
     stored.add()
     stored.add(day=1)
-    put = Folder.put
+    move = FolderStorage.move
     calls = []
 
     def fail_once(*given):
         calls.append(given)
         if len(calls) == call:
             raise error
-        return put(*given)
+        return move(*given)
 
-    monkeypatch.setattr(Folder, "put", fail_once)
+    monkeypatch.setattr(FolderStorage, "move", fail_once)
     said = run("export", target, code=2).output
     assert f"can't write {'2026-03-01' if call == 2 else 'links'}: {describe(error)}" in said
     assert said.endswith("0 removed, 0 unchanged, 1 failed\n")

@@ -18,9 +18,9 @@ STEPS = {
         False,
         2,
     ),
-    "between a file and its manifest": ("{target}.put", False, 2),
-    "between a file in place of another and its manifest": ("{target}.put", False, 1),
-    "with one day done": ("{target}.put", False, 3),
+    "between a file and its manifest": ("{target}.move", False, 2),
+    "between a file in place of another and its manifest": ("{target}.move", False, 1),
+    "with one day done": ("{target}.move", False, 3),
 }
 """Step → what is stopped, whether before it or after it, and at which call."""
 
@@ -48,7 +48,7 @@ setattr(owner, step, stop)
 main()
 """
 
-FOLDER, BUCKET = "event_tracker.cli.lake.target:Folder", "event_tracker.cli.lake.bucket_target:BucketTarget"
+FOLDER, BUCKET = "event_tracker.core.storage.folder:FolderStorage", "event_tracker.core.storage.bucket:BucketStorage"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import random
 from datetime import UTC, datetime
 
 FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 30.0
+MAX_WAIT_SECONDS = 30.0
 
 MAX_RETRY_AFTER_SECONDS = 3600.0
 """A Retry-After beyond that is a mistake, which must not keep events back for days."""
@@ -18,7 +18,7 @@ def is_temporary(status: int) -> bool:
 
 def backoff(attempt: int) -> float:
     """Seconds to wait: they double with each attempt. Half of them is random, so that clients don't return all at once."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
+    longest = min(MAX_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 

@@ -15,7 +15,6 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
-from event_tracker.columns.archive.places import open_place
 from event_tracker.columns.database import measure, open_database
 from event_tracker.columns.loading.cache import Cache, Lease, is_disk_full
 from event_tracker.columns.loading.conditions import Range
@@ -31,6 +30,7 @@ from event_tracker.columns.loading.tables import CopyTooLargeError, Table, copy_
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.columns.question import QuestionStatement, Result
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.storage.opening import open_storage
 
 __all__ = [
     "CopyTooLargeError",
@@ -106,7 +106,8 @@ class Engine:
             open_database, self._cache.folder, memory_bytes=memory_bytes, spill_bytes=cache_bytes // 4, threads=threads
         )
         self._database = self._open()
-        self._loader = Loader(pool, self._cursor, self._cache, open_place(lake) if lake else None)
+        files = open_storage(lake, attempts=3, connect_seconds=3, read_seconds=30) if lake else None
+        self._loader = Loader(pool, self._cursor, self._cache, files)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 60.0
 """For how long a request is tried again, unless the user says otherwise."""
 
 FIRST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 3.0
+MAX_WAIT_SECONDS = 3.0
 """A service is back within seconds of a restart. A longer wait would only delay the user."""
 
 
@@ -22,7 +22,7 @@ def is_temporary(status: int) -> bool:
     return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
 
 
-def backoff(attempt: int, max_seconds: float = LONGEST_WAIT_SECONDS) -> float:
+def backoff(attempt: int, max_seconds: float = MAX_WAIT_SECONDS) -> float:
     """Seconds to wait: they double with each attempt. Half of them is random, so that clients don't return all at once."""
     seconds = min(max_seconds, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311

@@ -14,15 +14,15 @@ import msgspec
 import psycopg
 
 from event_tracker.cli.database.archive_first import NotArchivedError
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.erase import ArchiveEraser, ErasureOutcome
 from event_tracker.cli.lake.event_database import DayState, EventDatabase, describe
 from event_tracker.cli.lake.folder_writer import FolderWriter
+from event_tracker.cli.lake.opening import open_lake, work_folder
 from event_tracker.cli.lake.parquet_writer import EventsDigest, ParquetWriter
 from event_tracker.cli.lake.plan import check_marker, find_archive
-from event_tracker.cli.lake.target import Target, open_target
 from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
 from event_tracker.columns.archive.manifest import MARKER, Marker, decode, encode, folder_of
+from event_tracker.core.storage.files import Storage
 
 LOCK_SECONDS = 600
 """How long an export is waited for."""
@@ -39,19 +39,19 @@ class LakeArchive:
     """The lake that gets what retention deletes. Its files stay as they are while this is open.
 
     Args:
-        work: the target's work folder.
+        work: the lake's work folder.
     """
 
-    def __init__(self, database: EventDatabase, target: Target, work: Path, parquet: ParquetWriter) -> None:
+    def __init__(self, database: EventDatabase, lake: Storage, work: Path, parquet: ParquetWriter) -> None:
         self._database = database
-        self._target = target
+        self._lake = lake
         self._work = work
         self._parquet = parquet
         self._files: dict[date, CheckedFile] = {}
 
     def erase(self, say: Callable[[str], None]) -> ErasureOutcome:
         """Take erased people out of files of events that were archived before."""
-        with closing(ArchiveEraser(self._database, self._target, self._work, say)) as eraser:
+        with closing(ArchiveEraser(self._database, self._lake, self._work, say)) as eraser:
             return eraser.run()
 
     def find_sources(self, start: date, end: date) -> dict[date, list[str]]:
@@ -109,9 +109,9 @@ class LakeArchive:
         with TemporaryDirectory(dir=self._work) as name:
             file = Path(name) / "fetched.parquet"
             try:
-                manifest = fetch_archived(self._target, folder_of(day), file)
+                manifest = fetch_archived(self._lake, folder_of(day), file)
                 digests = self._parquet.digest(file)
-            except (ArchiveError, S3Error, GoneError, OSError, duckdb.Error) as error:
+            except (ArchiveError, OSError, duckdb.Error) as error:
                 raise NotArchivedError(day, describe(error)) from None
         if manifest.database != self._database.database_id or not isinstance(manifest.made_from, tuple):
             raise NotArchivedError(day, "its manifest is of another database")
@@ -138,30 +138,30 @@ def open_archive(connection: psycopg.Connection, target: str) -> Iterator[LakeAr
     Raises:
         ClickException: if it can't be read, is of another database, or another lake has archived events.
     """
-    database, place = EventDatabase(connection), open_target(target)
+    database, lake = EventDatabase(connection), open_lake(target)
     with database.lock(LOCK_SECONDS):
         try:
-            check_marker(database, place, is_again=False)
-            with place.work_folder() as work:
-                _begin(database, place, work)
+            check_marker(database, lake, is_again=False)
+            with work_folder(lake) as work:
+                _begin(database, lake, work)
                 with closing(ParquetWriter(work)) as parquet:
-                    yield LakeArchive(database, place, work, parquet)
-        except (S3Error, GoneError, OSError) as error:
+                    yield LakeArchive(database, lake, work, parquet)
+        except OSError as error:
             raise click.ClickException(f"{target} can't be used: {describe(error)}") from error
 
 
-def _begin(database: EventDatabase, target: Target, work: Path) -> None:
+def _begin(database: EventDatabase, lake: Storage, work: Path) -> None:
     """Let the lake be the one that has archived events. Both sides say so before the first event is deleted."""
-    marker = decode(Marker, target.read(MARKER))
+    marker = decode(Marker, lake.read(MARKER))
     if marker is None:
-        raise click.ClickException(f"{target.name} is no lake yet: run `tracker lake export` first")
+        raise click.ClickException(f"{lake.name} is no lake yet: run `tracker lake export` first")
     known = database.read_archive()
     if known is None:
         database.make_archive(marker.archive or uuid4())
         known = database.read_archive()
     if marker.archive is None and not database.has_archived():
         marker = msgspec.structs.replace(marker, archive=known)
-        FolderWriter(database, target, work).put(encode(marker), MARKER)
+        FolderWriter(database, lake, work).put(encode(marker), MARKER)
     if marker.archive != known:
-        raise click.ClickException(f"{target.name} isn't the lake that has the archived events of this database")
-    find_archive(database, target, marker)
+        raise click.ClickException(f"{lake.name} isn't the lake that has the archived events of this database")
+    find_archive(database, lake, marker)

@@ -11,15 +11,15 @@ import duckdb
 
 from event_tracker.cli.command_group import Group
 from event_tracker.cli.database.connection import database_connection, find_database_url
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.erase import ArchiveEraser
 from event_tracker.cli.lake.event_database import FIRST, LAST, EventDatabase, describe
 from event_tracker.cli.lake.export import Exporter
+from event_tracker.cli.lake.opening import empty_folder, open_lake, temporary_folder, work_folder
 from event_tracker.cli.lake.plan import Range, check_marker, find_archive
-from event_tracker.cli.lake.target import empty_folder, open_target, temporary_folder
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
 from event_tracker.columns.archive.manifest import MARKER, Marker, decode
+from event_tracker.core.storage.files import Storage
 
 EXIT_DIFFERENT = 1
 EXIT_UNFINISHED = 2
@@ -100,23 +100,17 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
 
     Exit code: 0 if the lake is as the database was, 2 if it could not be finished.
     """
-    place = open_target(target)
-    with (
-        _errors_mapped("Run it again: what was done stays."),
-        database_connection(find_database_url(data)) as connection,
-    ):
-        database = EventDatabase(connection)
-        with database.lock():
-            # The work folder is the lake's: what is left in it, or is being uploaded, may be of the exporter of another database.
-            check_marker(database, place, is_again=again)
-            with (
-                place.work_folder() as work,
-                closing(Exporter(database, place, work, is_again=again, say=click.echo)) as exporter,
-            ):
-                try:
-                    exporter.run(_range(database, start, end, open_days=open_days))
-                finally:
-                    click.echo(str(exporter.outcome))
+    with _opened(target, data, "Run it again: what was done stays.") as (lake, database):
+        # The work folder is the lake's: what is left in it, or is being uploaded, may be of the exporter of another database.
+        check_marker(database, lake, is_again=again)
+        with (
+            work_folder(lake) as work,
+            closing(Exporter(database, lake, work, is_again=again, say=click.echo)) as exporter,
+        ):
+            try:
+                exporter.run(_range(database, start, end, open_days=open_days))
+            finally:
+                click.echo(str(exporter.outcome))
     if exporter.outcome.failed:
         sys.exit(EXIT_UNFINISHED)
 
@@ -136,21 +130,15 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
 
     Exit code: 0 if there is no difference, 1 if there are some, 2 if it could not be finished.
     """
-    place = open_target(target)
+    differences = 0
     with (
-        _errors_mapped("It could not be finished."),
-        database_connection(find_database_url(data)) as connection,
+        _opened(target, data, "It could not be finished.") as (lake, database),
+        empty_folder(temporary_folder("verify", f"{database.database_id} {lake.name}")) as work,
+        closing(Verifier(database, lake, work, with_events=with_events)) as verifier,
     ):
-        database = EventDatabase(connection)
-        differences = 0
-        with (
-            database.lock(),
-            empty_folder(temporary_folder("verify", f"{database.database_id} {place.name}")) as work,
-            closing(Verifier(database, place, work, with_events=with_events)) as verifier,
-        ):
-            for difference in verifier.run(_range(database, start, end, open_days=False)):
-                click.echo(difference)
-                differences += 1
+        for difference in verifier.run(_range(database, start, end, open_days=False)):
+            click.echo(difference)
+            differences += 1
     click.echo(f"{verifier.days:,} days, {verifier.rows:,} rows: {differences:,} differences")
     if differences:
         sys.exit(EXIT_DIFFERENT)
@@ -169,39 +157,38 @@ def erase(target: str, data: Path | None) -> None:
 
     Exit code: 0 if the files have nothing of erased people, 2 if it could not be finished.
     """
-    place = open_target(target)
-    with (
-        _errors_mapped("Run it again: what was done stays."),
-        database_connection(find_database_url(data)) as connection,
-    ):
-        database = EventDatabase(connection)
-        with database.lock():
-            check_marker(database, place, is_again=False)
-            find_archive(database, place, decode(Marker, place.read(MARKER)))
-            if not database.is_archive:
-                raise click.ClickException(f"{target} has no archived events of this database")
-            with (
-                place.work_folder() as work,
-                closing(ArchiveEraser(database, place, work, click.echo)) as eraser,
-            ):
-                outcome = eraser.run()
+    with _opened(target, data, "Run it again: what was done stays.") as (lake, database):
+        check_marker(database, lake, is_again=False)
+        find_archive(database, lake, decode(Marker, lake.read(MARKER)))
+        if not database.is_archive:
+            raise click.ClickException(f"{target} has no archived events of this database")
+        with work_folder(lake) as work, closing(ArchiveEraser(database, lake, work, click.echo)) as eraser:
+            outcome = eraser.run()
     click.echo(str(outcome))
     if outcome.failed:
         sys.exit(EXIT_UNFINISHED)
 
 
 @contextmanager
-def _errors_mapped(advice: str) -> Iterator[None]:
-    """Turn what keeps a command from finishing into one line and the exit code for it."""
+def _opened(target: str, data: Path | None, advice: str) -> Iterator[tuple[Storage, EventDatabase]]:
+    """Open the lake and the database, and hold the lock of exporters.
+
+    Args:
+        advice: follows what keeps the command from finishing, which becomes one line and the exit code for it.
+    """
+    files = open_lake(target)
     try:
-        yield
+        with database_connection(find_database_url(data)) as connection:
+            database = EventDatabase(connection)
+            with database.lock():
+                yield files, database
     except KeyboardInterrupt:
         raise UnfinishedError(f"Interrupted. {advice}") from None
     except click.UsageError:
         raise
     except click.ClickException as error:
         raise UnfinishedError(error.message) from error
-    except (S3Error, GoneError, OSError, duckdb.Error) as error:
+    except (OSError, duckdb.Error) as error:
         # Errors of DuckDB may quote what users sent.
         said = describe(error) if isinstance(error, duckdb.Error) else str(error)
         raise UnfinishedError(f"{said}\n{advice}") from error

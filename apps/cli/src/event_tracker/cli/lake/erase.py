@@ -15,13 +15,12 @@ import duckdb
 import msgspec
 import psycopg
 
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase, describe
 from event_tracker.cli.lake.folder_writer import FolderWriter
 from event_tracker.cli.lake.parquet_writer import ErasedId, ParquetWriter
-from event_tracker.cli.lake.target import Target
 from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
 from event_tracker.columns.archive.manifest import DATA_FILE, LinksState, Manifest, SourceState, folder_of
+from event_tracker.core.storage.files import Storage
 
 
 @dataclass
@@ -44,16 +43,16 @@ class ArchiveEraser:
 
     Args:
         database: knows that the lake has its archived events.
-        work: the target's work folder.
+        work: the lake's work folder.
         say: gets a line for each file that can't be erased from.
     """
 
-    def __init__(self, database: EventDatabase, target: Target, work: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, database: EventDatabase, lake: Storage, work: Path, say: Callable[[str], None]) -> None:
         self._database = database
-        self._target = target
+        self._lake = lake
         self._work = work
         self._say = say
-        self._folders = FolderWriter(database, target, work)
+        self._folders = FolderWriter(database, lake, work)
         self._parquet = ParquetWriter(work)
 
     def close(self) -> None:
@@ -73,7 +72,7 @@ class ArchiveEraser:
             outcome.days += 1
             try:
                 events = self._erase(day, tuple(source for source in state if source.source in archived), erased)
-            except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError, ArchiveError) as error:
+            except (psycopg.Error, duckdb.Error, OSError, ArchiveError) as error:
                 if self._database.is_gone:
                     raise
                 self._say(f"can't erase from {day}: {describe(error)}")
@@ -90,7 +89,7 @@ class ArchiveEraser:
         sources = [source.source for source in known]
         with TemporaryDirectory(dir=self._work) as name:
             former, parquet = Path(name) / "former.parquet", Path(name) / DATA_FILE
-            manifest = fetch_archived(self._target, folder_of(day), former)
+            manifest = fetch_archived(self._lake, folder_of(day), former)
             found = self._parquet.count_erased(former, sources, erased)
             if found:
                 rows = self._parquet.write_without_erased(former, sources, parquet)

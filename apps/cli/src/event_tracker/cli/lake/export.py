@@ -15,12 +15,11 @@ from uuid import UUID
 import duckdb
 import psycopg
 
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.event_database import DayState, EventDatabase, describe
 from event_tracker.cli.lake.folder_writer import FolderWriter
+from event_tracker.cli.lake.opening import list_files
 from event_tracker.cli.lake.parquet_writer import ParquetWriter
 from event_tracker.cli.lake.plan import Listing, Range, find_archive, is_behind, is_current, plan
-from event_tracker.cli.lake.target import Target
 from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
 from event_tracker.columns.archive.manifest import (
     DATA_FILE,
@@ -35,6 +34,7 @@ from event_tracker.columns.archive.manifest import (
     encode,
     folder_of,
 )
+from event_tracker.core.storage.files import Storage
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Outcome:
 
 
 class Exporter:
-    """Exports to one target, after `check_marker`. The lock is held meanwhile.
+    """Exports to one lake, after `check_marker`. The lock is held meanwhile.
 
     Args:
         work: an empty folder for what is being made.
@@ -69,15 +69,15 @@ class Exporter:
     """
 
     def __init__(
-        self, database: EventDatabase, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
+        self, database: EventDatabase, lake: Storage, work: Path, *, is_again: bool = False, say: Callable[[str], None]
     ) -> None:
         self._database = database
-        self._target = target
+        self._lake = lake
         self._work = work
         self._is_again = is_again
         self._say = say
         self._parquet = ParquetWriter(work)
-        self._folders = FolderWriter(database, target, work)
+        self._folders = FolderWriter(database, lake, work)
         self._archive: UUID | None = None
         self._removed_as_of: datetime | None = None
         self.outcome = Outcome()
@@ -91,16 +91,16 @@ class Exporter:
 
         Raises:
             psycopg.Error: if the connection is gone.
-            S3Error, OSError: if the target can't be listed, or its marker written.
+            OSError: if the lake can't be listed, or its marker written.
         """
-        marker = decode(Marker, self._target.read(MARKER))
-        find_archive(self._database, self._target, marker)
+        marker = decode(Marker, self._lake.read(MARKER))
+        find_archive(self._database, self._lake, marker)
         self._archive = marker.archive if marker is not None else None
         if marker is None or (marker.schema, marker.database) != (SCHEMA, self._database.database_id):
             self._mark(None)
         else:
             self._removed_as_of = marker.removed_as_of
-        listing = self._target.list()
+        listing = list_files(self._lake)
         for day, state in plan(self._database, listing, days):
             is_again = self._is_again and days.has(day)
             with self._failures_counted(str(day)):
@@ -112,7 +112,7 @@ class Exporter:
     def _failures_counted(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError, ArchiveError) as error:
+        except (psycopg.Error, duckdb.Error, OSError, ArchiveError) as error:
             if self._database.is_gone:
                 raise
             self._say(f"can't write {what}: {describe(error)}")
@@ -134,7 +134,7 @@ class Exporter:
             former = work / "former.parquet"
             if archived:
                 # Only the lake has these events. Its manifest may be of the file before.
-                manifest = fetch_archived(self._target, folder, former)
+                manifest = fetch_archived(self._lake, folder, former)
                 if is_behind(state, self._database.read_epochs(day), manifest, manifest.database):
                     self._leave(str(day))
                     return
@@ -214,4 +214,4 @@ class Exporter:
         self._database.check_lock()
         for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:
-                self._target.delete(f"{folder}/{name}")
+                self._lake.delete(f"{folder}/{name}")

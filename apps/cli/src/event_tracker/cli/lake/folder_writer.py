@@ -7,7 +7,6 @@ import msgspec
 
 from event_tracker.cli.lake.event_database import DayState, EventDatabase
 from event_tracker.cli.lake.plan import Listing
-from event_tracker.cli.lake.target import Target
 from event_tracker.columns.archive.archived_file import hash_file
 from event_tracker.columns.archive.manifest import (
     DATA_FILE,
@@ -19,24 +18,25 @@ from event_tracker.columns.archive.manifest import (
     decode,
     encode,
 )
+from event_tracker.core.storage.files import Storage
 
 
 class FolderWriter:
     """Puts files in their places, while this holds the lock of exporters.
 
     Args:
-        work: the target's work folder.
+        work: the lake's work folder.
     """
 
-    def __init__(self, database: EventDatabase, target: Target, work: Path) -> None:
+    def __init__(self, database: EventDatabase, lake: Storage, work: Path) -> None:
         self._database = database
-        self._target = target
+        self._lake = lake
         self._work = work
 
     def read(self, folder: str, listing: Listing) -> Manifest | None:
         """A folder's manifest; None if there is none."""
         path = f"{folder}/{MANIFEST}"
-        return decode(Manifest, self._target.read(path)) if path in listing else None
+        return decode(Manifest, self._lake.read(path)) if path in listing else None
 
     def place(
         self,
@@ -63,7 +63,7 @@ class FolderWriter:
             self.put(encode(msgspec.structs.replace(former, next=manifest)), f"{folder}/{MANIFEST}")
         # Without the lock another exporter may have put a newer file there.
         self._database.check_lock()
-        stored = self._target.put(parquet, f"{folder}/{DATA_FILE}")
+        stored = self._lake.move(parquet, f"{folder}/{DATA_FILE}")
         files = (msgspec.structs.replace(said, etag=stored.etag),)
         self.put(encode(msgspec.structs.replace(manifest, files=files)), f"{folder}/{MANIFEST}")
         return stored.bytes
@@ -73,4 +73,4 @@ class FolderWriter:
         file = self._work / Path(path).name
         file.write_bytes(data)
         self._database.check_lock()
-        self._target.put(file, path)
+        self._lake.move(file, path)

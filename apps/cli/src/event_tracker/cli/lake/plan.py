@@ -7,7 +7,7 @@ from typing import NamedTuple
 import click
 
 from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase
-from event_tracker.cli.lake.target import ListedFile, Target
+from event_tracker.cli.lake.opening import list_files
 from event_tracker.columns.archive.manifest import (
     DATA_FILE,
     MARKER,
@@ -18,6 +18,7 @@ from event_tracker.columns.archive.manifest import (
     day_of,
     decode,
 )
+from event_tracker.core.storage.files import ListedFile, Storage
 
 Listing = Mapping[str, ListedFile]
 
@@ -34,7 +35,7 @@ class Range(NamedTuple):
         return self.start <= day < self.end
 
 
-def check_marker(database: EventDatabase, target: Target, *, is_again: bool) -> None:
+def check_marker(database: EventDatabase, lake: Storage, *, is_again: bool) -> None:
     """Check that the lake is new or of this database. Changes nothing.
 
     Raises:
@@ -42,37 +43,37 @@ def check_marker(database: EventDatabase, target: Target, *, is_again: bool) -> 
     """
     if is_again:
         return
-    data = target.read(MARKER)
+    data = lake.read(MARKER)
     marker = decode(Marker, data)
-    if data is None and not any(day_of(path) for path in target.list()):
+    if data is None and not any(day_of(path) for path in list_files(lake)):
         return
     if data is None:
         raise click.ClickException(
-            f"{target.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
+            f"{lake.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
         )
     if marker is None or marker.database != database.database_id:
         raise click.ClickException(
-            f"{target.name} holds the events of another database, or of this one before it was restored: "
+            f"{lake.name} holds the events of another database, or of this one before it was restored: "
             "--again writes every day again"
         )
 
 
-def find_archive(database: EventDatabase, target: Target, marker: Marker | None) -> None:
+def find_archive(database: EventDatabase, lake: Storage, marker: Marker | None) -> None:
     """Find out whether the lake has the events that retention has deleted from the database, and tell the database so.
 
     Raises:
         ClickException: if it has such events of which the database doesn't know, or may have some.
     """
     archive = database.read_archive()
-    if marker is None and archive is not None and any(day_of(path) for path in target.list()):
+    if marker is None and archive is not None and any(day_of(path) for path in list_files(lake)):
         raise click.ClickException(
-            f"{target.name} has days, and no {MARKER} that says whether they are the only copies of archived events: "
+            f"{lake.name} has days, and no {MARKER} that says whether they are the only copies of archived events: "
             f'if they are, write one with "archive": "{archive}"'
         )
     said = marker.archive if marker is not None else None
     if said is not None and said != archive:
         raise click.ClickException(
-            f"{target.name} has archived events of which this database doesn't know, since it was restored or is another one: "
+            f"{lake.name} has archived events of which this database doesn't know, since it was restored or is another one: "
             "`tracker maintain --archive-first` lets it know of them if it has archived none itself"
         )
     database.is_archive = said is not None

@@ -1,15 +1,15 @@
 """Compares what a lake says of itself with its files and with the database."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
 from event_tracker.cli.lake.event_database import DayState, EventDatabase
+from event_tracker.cli.lake.opening import list_files
 from event_tracker.cli.lake.parquet_writer import ParquetWriter
-from event_tracker.cli.lake.plan import Range, find_archive, plan
-from event_tracker.cli.lake.target import ListedFile, Target
+from event_tracker.cli.lake.plan import Listing, Range, find_archive, plan
 from event_tracker.columns.archive.archived_file import hash_file
 from event_tracker.columns.archive.manifest import (
     DATA_FILE,
@@ -25,6 +25,7 @@ from event_tracker.columns.archive.manifest import (
     decode,
     folder_of,
 )
+from event_tracker.core.storage.files import Storage
 
 
 class Verifier:
@@ -38,9 +39,9 @@ class Verifier:
         days, rows: how many were looked at.
     """
 
-    def __init__(self, database: EventDatabase, target: Target, work: Path, *, with_events: bool = False) -> None:
+    def __init__(self, database: EventDatabase, lake: Storage, work: Path, *, with_events: bool = False) -> None:
         self._database = database
-        self._target = target
+        self._lake = lake
         self._work = work
         self._with_events = with_events
         self._parquet = ParquetWriter(work)
@@ -56,15 +57,15 @@ class Verifier:
 
         Raises:
             psycopg.Error: of the database.
-            S3Error, OSError: of the target.
+            OSError: of the lake.
         """
-        marker = decode(Marker, self._target.read(MARKER))
+        marker = decode(Marker, self._lake.read(MARKER))
         if marker is None:
             yield f"{MARKER} is missing, or can't be read"
         elif marker.database != self._database.database_id:
             yield f"the lake is of database {marker.database}, and this is {self._database.database_id}"
-        find_archive(self._database, self._target, marker)
-        listing = self._target.list()
+        find_archive(self._database, self._lake, marker)
+        listing = list_files(self._lake)
         for day, state in plan(self._database, listing, days):
             if not days.has(day):
                 continue
@@ -75,7 +76,7 @@ class Verifier:
             for difference in self._compare_folder(folder, links, listing):
                 yield f"{folder}: {difference}"
 
-    def _compare_day(self, day: date, state: DayState, listing: Mapping[str, ListedFile]) -> Iterator[str]:
+    def _compare_day(self, day: date, state: DayState, listing: Listing) -> Iterator[str]:
         is_same = True
         for difference in self._compare_folder(folder_of(day), state, listing):
             is_same = False
@@ -83,12 +84,10 @@ class Verifier:
         if is_same and self._with_events:
             yield from self._compare_events(day, state)
 
-    def _compare_folder(
-        self, folder: str, state: DayState | LinksState, listing: Mapping[str, ListedFile]
-    ) -> Iterator[str]:
+    def _compare_folder(self, folder: str, state: DayState | LinksState, listing: Listing) -> Iterator[str]:
         named = f"{folder}/{MANIFEST}"
         here = {path.removeprefix(f"{folder}/") for path in listing if path.startswith(f"{folder}/")} - {MANIFEST}
-        manifest = decode(Manifest, self._target.read(named)) if named in listing else None
+        manifest = decode(Manifest, self._lake.read(named)) if named in listing else None
         if manifest is None:
             yield "has no manifest" if named not in listing else "the manifest can't be read"
             return
@@ -105,7 +104,7 @@ class Verifier:
 
     def _compare_file(self, folder: str, file: ManifestFile) -> Iterator[str]:
         self._renew_copy()
-        if not self._target.fetch(f"{folder}/{file.name}", self._copy):
+        if not self._lake.fetch(f"{folder}/{file.name}", self._copy):
             yield f"{file.name} is missing"
             return
         size = self._copy.stat().st_size

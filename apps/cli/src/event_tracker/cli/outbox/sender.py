@@ -23,7 +23,7 @@ MAX_COUNTED = 100_000
 MEASURE_SECONDS = 5.0
 """How often the metrics are read from the outbox while events are sent."""
 
-LONGEST_WAIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 class OutboxSender:
@@ -81,7 +81,7 @@ class OutboxSender:
                     break
                 metrics.ERRORS.labels("database" if isinstance(error, psycopg.Error) else "collector").inc()
                 click.echo(f"Error: {' '.join(str(error).split())}", err=True)
-                self._stopping.wait(backoff(failures, LONGEST_WAIT_SECONDS))
+                self._stopping.wait(backoff(failures, MAX_WAIT_SECONDS))
                 failures += 1
                 self.active_at = time.monotonic()
 

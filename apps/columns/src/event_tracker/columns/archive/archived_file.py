@@ -2,30 +2,20 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from event_tracker.columns.archive.manifest import DATA_FILE, MANIFEST, SCHEMA, Manifest, decode
+from event_tracker.core.storage.files import Storage
 
 READ_BYTES = 2**20
-
-
-class Place(Protocol):
-    """A lake to read from."""
-
-    def read(self, path: str) -> bytes | None:
-        """A small file's content; None if there is none."""
-
-    def fetch(self, path: str, file: Path) -> bool:
-        """Copy a file to this machine. False if there is none."""
 
 
 class ArchiveError(Exception):
     """A file of the lake with archived events is missing, or isn't the one that its manifest names."""
 
 
-def fetch_archived(target: Place, folder: str, file: Path) -> Manifest:
+def fetch_archived(lake: Storage, folder: str, file: Path) -> Manifest:
     """Copy a folder's file to `file`, and make sure that it is what was written there.
 
     Returns:
@@ -33,12 +23,12 @@ def fetch_archived(target: Place, folder: str, file: Path) -> Manifest:
 
     Raises:
         ArchiveError: if it can't be read, or has another SHA-256.
-        OSError, and what else the target raises.
+        OSError: of the lake.
     """
-    manifest = decode(Manifest, target.read(f"{folder}/{MANIFEST}"))
+    manifest = decode(Manifest, lake.read(f"{folder}/{MANIFEST}"))
     if manifest is None or manifest.schema != SCHEMA:
         raise ArchiveError("its manifest is missing, or can't be read")
-    if not target.fetch(f"{folder}/{DATA_FILE}", file):
+    if not lake.fetch(f"{folder}/{DATA_FILE}", file):
         raise ArchiveError(f"{DATA_FILE} is missing")
     digest = hash_file(file)
     for said in (manifest, manifest.next):

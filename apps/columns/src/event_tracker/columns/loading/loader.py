@@ -14,7 +14,6 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
-from event_tracker.columns.archive.archived_file import Place
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.archived.archive_state import count_archive
 from event_tracker.columns.loading.archived.reader import ArchiveReader, is_archived
@@ -39,6 +38,7 @@ from event_tracker.columns.loading.snapshot import (
 from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.core.storage.files import Storage
 
 log = structlog.get_logger("columns")
 
@@ -68,7 +68,7 @@ class Loader:
         pool: ConnectionPool[psycopg.Connection],
         open_cursor: Callable[[], duckdb.DuckDBPyConnection],
         cache: Cache,
-        lake: Place | None = None,
+        lake: Storage | None = None,
     ) -> None:
         self._pool = pool
         self._open_cursor = open_cursor

@@ -11,12 +11,12 @@ import structlog
 from confluent_kafka import Message
 
 from event_tracker.core.kafka.record_time import EPOCH, read_time
+from event_tracker.core.storage.files import Storage, StorageError
 from event_tracker.streams.archive import metrics
 from event_tracker.streams.archive.buffers import Buffers
 from event_tracker.streams.archive.claim import Claim
 from event_tracker.streams.archive.formats import encode_file, make_suffix
 from event_tracker.streams.archive.lines import make_line
-from event_tracker.streams.archive.targets import Target, TargetError
 from event_tracker.streams.consuming.liveness import Liveness
 from event_tracker.streams.consuming.loop import StuckError
 from event_tracker.streams.consuming.positions import Partition
@@ -44,7 +44,7 @@ class Archive:
         self,
         source: RecordSource,
         buffers: Buffers,
-        target: Target,
+        target: Storage,
         liveness: Liveness,
         *,
         format_: str,
@@ -88,7 +88,7 @@ class Archive:
                 for partition in claimed:
                     if not written or time.monotonic() - began < ROUND_SECONDS:
                         written.append(self._write(partition))
-            except TargetError as error:
+            except StorageError as error:
                 self._wait(error)
             else:
                 self._go_on()
@@ -126,7 +126,7 @@ class Archive:
         self._buffers.remove(partition, len(records))
         return records[-1]
 
-    def _wait(self, error: TargetError) -> None:
+    def _wait(self, error: StorageError) -> None:
         metrics.TARGET_ERRORS.labels(error.kind).inc()
         if self._is_available:
             log.warning("can't write files: trying again each second", cause=str(error))

@@ -1,10 +1,10 @@
 """Builds the archive from its parts, and runs it."""
 
+from event_tracker.core.storage.opening import open_storage
 from event_tracker.streams.archive import metrics
 from event_tracker.streams.archive.archive import Archive
 from event_tracker.streams.archive.buffers import Buffers
 from event_tracker.streams.archive.settings import ArchiveSettings
-from event_tracker.streams.archive.targets import open_target
 from event_tracker.streams.consuming.service import Process, run_consumer
 from event_tracker.streams.consuming.subscription import Subscription
 
@@ -36,7 +36,8 @@ def run(settings: ArchiveSettings) -> None:
         Archive(
             process.open_source(subscription),
             buffers,
-            open_target(settings.archive_target),
+            # It is tried again for ever, by the archive: so that it is told of a rebalance meanwhile.
+            open_storage(settings.archive_target, attempts=2),
             process.liveness,
             format_=settings.archive_format,
             compression=settings.archive_compression,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from event_tracker.core.s3_url import split_s3_url
 from event_tracker.core.settings import setting, validate
+from event_tracker.core.storage.bucket import split_s3_url
 from event_tracker.streams.archive.formats import COMPRESSIONS, FORMATS
 from event_tracker.streams.consuming.settings import ConsumerSettings
 

@@ -1,21 +1,13 @@
-"""Run the publisher: `publisher`, or `python -m event_tracker.streams.publisher`. Settings come from the environment."""
+"""Run the publisher: `publisher`, or `python -m event_tracker.streams.publisher`. Its settings are in docs/configuration.md."""
 
-import sys
-
-from event_tracker.core.logs import configure_logs
-from event_tracker.core.settings import InvalidSettingsError
+from event_tracker.streams.process.main import start
 from event_tracker.streams.publisher.service import run
 from event_tracker.streams.publisher.settings import PublisherSettings
 
 
 def main() -> None:
-    """Publish until SIGTERM. If settings are wrong, exits and lists every mistake."""
-    try:
-        settings = PublisherSettings.read()
-    except InvalidSettingsError as error:
-        sys.exit(f"publisher: these settings are wrong:\n{error}")
-    configure_logs("publisher", settings.log_level)
-    run(settings)
+    """Publish until SIGTERM."""
+    start("publisher", PublisherSettings.read, run)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from event_tracker.core.retry import backoff
 FULL_LISTING_SECONDS = 24 * 3600
 """How often all keys are listed, also those of hours long past."""
 
-LONGEST_WAIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 STEP_SECONDS = 5.0
 
 
@@ -87,7 +87,7 @@ class BucketFollower:
                 metrics.ERRORS.labels(error.kind if isinstance(error, S3Error) else "collector").inc()
                 click.echo(f"Error: {error}", err=True)
                 self._client.resume()
-                self._stopping.wait(backoff(failures, LONGEST_WAIT_SECONDS))
+                self._stopping.wait(backoff(failures, MAX_WAIT_SECONDS))
                 failures += 1
             self._loader.alive = time.monotonic()
 

@@ -14,9 +14,8 @@ import psycopg
 import structlog
 
 from event_tracker.columns import metrics
-from event_tracker.columns.archive.archived_file import ArchiveError, Place, fetch_archived
+from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
 from event_tracker.columns.archive.manifest import MARKER, Manifest, Marker, decode, folder_of
-from event_tracker.columns.archive.places import FolderPlace
 from event_tracker.columns.loading.archived.archive_state import ArchivedDay, ArchiveState, read_epochs
 from event_tracker.columns.loading.archived.converter import write_csv
 from event_tracker.columns.loading.cache import Cache, Lease
@@ -24,6 +23,8 @@ from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.columns.parquet import common_keys, write_parquet
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.storage.files import Storage
+from event_tracker.core.storage.folder import FolderStorage
 
 PREFIX = "archived-"
 
@@ -61,11 +62,11 @@ class ArchiveReader:
         open_cursor: a connection to DuckDB that may read and write the cache's folder.
     """
 
-    def __init__(self, place: Place, open_cursor: OpenCursor, cache: Cache) -> None:
-        self._place = place
+    def __init__(self, lake: Storage, open_cursor: OpenCursor, cache: Cache) -> None:
+        self._lake = lake
         self._open_cursor = open_cursor
         self._cache = cache
-        self._lake: str | None = None
+        self._lake_id: str | None = None
         self._known: Files = {}
         self._lock = RLock()
 
@@ -118,12 +119,12 @@ class ArchiveReader:
             file.name for day in known.keys() - kept for file in known[day]
         }
 
-    def _check_lake(self, lake: str | None) -> None:
-        if self._lake is None:
-            marker = decode(Marker, self._place.read(MARKER))
-            self._lake = str(marker.archive) if marker and marker.archive else None
-        if self._lake != lake:
-            self._lake = None
+    def _check_lake(self, lake_id: str | None) -> None:
+        if self._lake_id is None:
+            marker = decode(Marker, self._lake.read(MARKER))
+            self._lake_id = str(marker.archive) if marker and marker.archive else None
+        if self._lake_id != lake_id:
+            self._lake_id = None
             raise ArchiveError("it isn't the lake that has the archived events of this database")
 
     def _load_day(self, days: list[ArchivedDay], lease: Lease, deadline: Deadline) -> Files:
@@ -152,8 +153,8 @@ class ArchiveReader:
                 return
 
     def _fetch_once(self, folder: str, file: Path, deadline: Deadline) -> Manifest:
-        fetch = partial(fetch_archived, self._place, folder, file)
-        if isinstance(self._place, FolderPlace):
+        fetch = partial(fetch_archived, self._lake, folder, file)
+        if isinstance(self._lake, FolderStorage):
             return run_in_thread(fetch, deadline)
         # While this waits for the network, other requests go on.
         with gevent.Timeout(deadline.remaining, deadline.problem()):

@@ -7,7 +7,6 @@ from typing import Annotated, Any, ClassVar, cast
 import msgspec
 from msgspec import Meta
 
-from event_tracker.columns.engine import Range
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
@@ -21,13 +20,10 @@ from event_tracker.query.stats.answers import (
     share,
     users_range_members,
 )
-from event_tracker.query.stats.columns.active_users import build_active_users
+from event_tracker.query.stats.columns.active_users import ActiveUsersQuery
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.columns.interval_numbers import number_intervals
-from event_tracker.query.stats.columns.selection import Parameters, Statement
 from event_tracker.query.stats.intervals import Interval, end_of
 from event_tracker.query.stats.parameters import PERIODS, SelectionSchema, read_range, split
-from event_tracker.query.stats.query_types import FilteredQuery
 
 RETENTION = load_queries("event_tracker.query.stats.questions", "retention.sql")["retention"]
 MAX_PERIODS = 100
@@ -49,24 +45,11 @@ def read_retention(call: Call, now: datetime, allow_explain: bool) -> "Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionQuery(FilteredQuery):
-    """`starts` are the starts of the periods in UTC."""
-
+class RetentionQuery(ActiveUsersQuery):
     name: ClassVar = "retention"
-    counts_users: ClassVar = True
+    statement: ClassVar = RETENTION
 
     period: str
-    starts: tuple[datetime, ...]
-
-    @property
-    def first_seen(self) -> Range:
-        return self.start, self.end
-
-    def build_statement(self) -> Statement:
-        parameters = Parameters()
-        number = number_intervals(self.starts, self.end, parameters)
-        active = build_active_users(self, number, parameters)
-        return Statement(RETENTION.format(active=active, number=number), parameters)
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "RetentionAnswer":
         """Build from rows (number of the cohort from 1, periods after it, users). -1 periods is the size of the cohort."""

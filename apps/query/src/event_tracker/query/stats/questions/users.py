@@ -6,18 +6,14 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from event_tracker.columns.engine import Range
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Choice
 from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
-from event_tracker.query.stats.columns.active_users import build_active_users
+from event_tracker.query.stats.columns.active_users import ActiveUsersQuery
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.columns.interval_numbers import number_intervals
-from event_tracker.query.stats.columns.selection import Parameters, Statement
 from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, SelectionSchema, read_range, split
-from event_tracker.query.stats.query_types import FilteredQuery
 
 USERS = load_queries("event_tracker.query.stats.questions", "users.sql")["users"]
 
@@ -38,24 +34,11 @@ def read_users(call: Call, now: datetime, allow_explain: bool) -> "UsersQuery":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsersQuery(FilteredQuery):
-    """`starts` are the starts of the intervals in UTC."""
-
+class UsersQuery(ActiveUsersQuery):
     name: ClassVar = "users"
-    counts_users: ClassVar = True
+    statement: ClassVar = USERS
 
     interval: str
-    starts: tuple[datetime, ...]
-
-    @property
-    def first_seen(self) -> Range:
-        return self.start, self.end
-
-    def build_statement(self) -> Statement:
-        parameters = Parameters()
-        number = number_intervals(self.starts, self.end, parameters)
-        active = build_active_users(self, number, parameters)
-        return Statement(USERS.format(active=active, number=number), parameters)
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "UsersAnswer":
         """Build from rows (number of the interval from 1, or 0 for the whole range; active; new)."""

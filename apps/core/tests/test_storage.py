@@ -1,8 +1,8 @@
-"""Places in S3, as they are named."""
+"""Names of buckets."""
 
 import pytest
 
-from event_tracker.core.s3_url import split_s3_url
+from event_tracker.core.storage.bucket import split_s3_url
 
 
 @pytest.mark.parametrize(
