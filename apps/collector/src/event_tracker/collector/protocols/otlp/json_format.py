@@ -197,7 +197,7 @@ def _elements(members: Members, name: str, most: int) -> list[Any]:
 
 def _read(decode: Any, sent: msgspec.Raw, max_bytes: int) -> Any:
     """Read a resource or a scope."""
-    size = len(memoryview(sent))
+    size = len(sent)
     if size > max_bytes:
         raise Problem(413, "event_too_large", f"A resource or a scope may have {max_bytes} bytes; this one has {size}.")
     try:

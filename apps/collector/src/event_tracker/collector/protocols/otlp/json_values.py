@@ -11,7 +11,8 @@ import msgspec
 
 from event_tracker.collector.protocols.otlp.records import write_double
 
-ABSENT = msgspec.Raw(b"null")
+NULL = b"null"
+ABSENT = msgspec.Raw(NULL)
 
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 DOUBLE = re.compile(r"-?[0-9][0-9.eE+-]{0,99}")
@@ -78,9 +79,9 @@ def read_value(value: AnyValue | None) -> Any:
         return read_attributes(value.kvlistValue.values)
     if value.bytesValue is not None:
         return _normalize_base64(value.bytesValue)
-    if not _is_absent(value.intValue):
+    if value.intValue is not ABSENT and bytes(value.intValue) != NULL:
         return read_integer(value.intValue, INT64)
-    if not _is_absent(value.doubleValue):
+    if value.doubleValue is not ABSENT and bytes(value.doubleValue) != NULL:
         return _read_double(value.doubleValue)
     return value.boolValue if value.stringValue is None else value.stringValue
 
@@ -94,12 +95,11 @@ def read_integer(sent: msgspec.Raw, kind: IntegerType) -> int:
     if sent is ABSENT:
         return 0
     text = _unquote(sent)
+    if INTEGER.fullmatch(text) and kind.least <= (number := int(text)) <= kind.most:
+        return number
     if text == "null":
         return 0
-    number = int(text) if INTEGER.fullmatch(text) else None
-    if number is None or not kind.least <= number <= kind.most:
-        raise ValueError(f"must be an integer of {kind.bits} bits, not {text[:40]}")
-    return number
+    raise ValueError(f"must be an integer of {kind.bits} bits, not {text[:40]}")
 
 
 def _read_double(sent: msgspec.Raw) -> msgspec.Raw | str:
@@ -119,10 +119,6 @@ def _normalize_base64(text: str) -> str:
         return base64.b64encode(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)).decode()
     except binascii.Error:
         raise ValueError("bytesValue must be Base64") from None
-
-
-def _is_absent(sent: msgspec.Raw) -> bool:
-    return sent is ABSENT or bytes(sent) == b"null"
 
 
 def _unquote(sent: msgspec.Raw) -> str:
