@@ -2,13 +2,17 @@
 
 import gzip
 import json
+import sys
 from uuid import NAMESPACE_URL, uuid5
 
 import captures
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from otlp import JSON, PROTOBUF, SPAN, TIME, TRACE, USER, attributes, logs, partial, post, record, text, to_protobuf
 from sites import make_source
 
+from event_tracker.collector.protocols.otlp.records import write_canonical, write_double
 from event_tracker.model.rejections import list_rejections
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:event-tracker:opentelemetry")
@@ -103,6 +107,35 @@ CANONICAL = """\
 "eventName":"order.completed","flags":1,"severityNumber":9,"severityText":"INFO","spanId":"eee19b7ec3c1b174",\
 "timeUnixNano":"1793527200123456789","traceId":"5b8efff798038103d269b633813fc60c"}"""
 """What its id is made of, as docs/clients/opentelemetry.md says."""
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+DOUBLES = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
+    [-0.0, 2.0, 1e-4, 1e-5, 1e15, 1e16, 1e22, sys.float_info.max, 5e-324]
+)
+VALUES_OF_RECORDS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | DOUBLES | TEXTS,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(TEXTS, values, max_size=4),
+    max_leaves=20,
+)
+
+
+def with_written_doubles(value):
+    """A value as the readers of both encodings make it."""
+    match value:
+        case float():
+            return write_double(value)
+        case list():
+            return [with_written_doubles(one) for one in value]
+        case dict():
+            return {name: with_written_doubles(one) for name, one in value.items()}
+    return value
+
+
+@given(VALUES_OF_RECORDS)
+def test_ids_are_made_of_what_python_s_json_writes(value):
+    expected = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert write_canonical(with_written_doubles(value)).decode() == expected
 
 
 def test_both_encodings_are_one_event(collector, shared_owner, key):

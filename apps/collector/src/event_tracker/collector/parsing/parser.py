@@ -198,7 +198,7 @@ class EventParser(msgspec.Struct):
             Problem: 413 if the numbers of all events so far add too much, 503 if it must be checked against its schema and
                 checks of other sources take all the time.
         """
-        size = memoryview(raw).nbytes
+        size = len(raw)
         if self.time_slice and (index % CLOCK_INTERVAL == 0 or size >= LARGE_BYTES):
             self.time_slice.yield_when_over()
         decoded = self._decode(raw, size)

@@ -39,6 +39,9 @@ from event_tracker.model.event import EventError
 
 GZIP_MAGIC = b"\x1f\x8b"
 
+RESERVED_BYTES = 16 * 1024
+"""After so many bytes of events, the memory that they take is reserved. It isn't after each: that takes as long as reading a message."""
+
 OUTCOMES = ("stored", "duplicate", "expired", "accepted")
 
 
@@ -126,7 +129,7 @@ class ProtocolEndpoint:
         """
         reservation = reservation_of(environ)
         mapped: list[Mapped] = []
-        size = unkept = 0
+        size = reserved = unkept = 0
         time_slice = TimeSlice()
         for message in envelope.map(visitors.describe if visitors else lambda _, __: None):
             time_slice.yield_when_over()
@@ -139,7 +142,10 @@ class ProtocolEndpoint:
             size += len(message.event)
             if size > self._max_body_bytes:
                 raise body_too_large(self._max_body_bytes)
-            reservation.add(len(message.event))
+            if size - reserved > RESERVED_BYTES:
+                reservation.add(size - reserved)
+                reserved = size
+        reservation.add(size - reserved)
         return mapped, unkept
 
     def _parse(self, mapped: Sequence[Mapped], credentials: Credentials, visitors: Visitors | None) -> ParseResult:

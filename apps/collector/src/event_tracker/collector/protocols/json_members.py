@@ -28,6 +28,7 @@ MAX_MEMBERS = 10_000
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.Encoder().encode
 
 NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{0,99}")
 
@@ -49,14 +50,7 @@ def read_members(text: bytes | msgspec.Raw) -> Members:
     try:
         return _decode_object(text)
     except UNREADABLE:
-        pass
-    try:
-        read = read_lenient(bytes(text).decode())
-    except (ValueError, RecursionError) as error:
-        raise NotJsonError(str(error)) from None
-    if not isinstance(read, dict):
-        raise NotJsonError("it isn't an object")
-    return {replace_surrogates(name): msgspec.Raw(json.dumps(value).encode()) for name, value in read.items()}
+        return _read_members_leniently(text)
 
 
 def read_body_members(body: bytes) -> Members:
@@ -94,12 +88,12 @@ def read_elements(text: bytes | msgspec.Raw, most: int) -> list[bytes | msgspec.
 
 def is_empty(value: msgspec.Raw | None) -> bool:
     """Whether a value says nothing: absent, null, an empty text, object or array."""
-    return value is None or (len(memoryview(value)) <= MAX_EMPTY and bytes(value) in EMPTY)
+    return value is None or (len(value) <= MAX_EMPTY and bytes(value) in EMPTY)
 
 
 def read_text(value: msgspec.Raw | None) -> str | None:
     """A value if it is a text; None otherwise."""
-    if value is None or not bytes(value).startswith(b'"'):
+    if value is None:
         return None
     try:
         return _decode_text(value)
@@ -110,31 +104,54 @@ def read_text(value: msgspec.Raw | None) -> str | None:
 def read_id(value: msgspec.Raw | None) -> Any:
     """An id as we have it: a number becomes text, digit for digit; null and an empty text are none. Anything else stays, for the parser
     to say what is wrong."""
-    sent = b"" if value is None else bytes(value)
+    if value is None:
+        return None
+    text = read_text(value)
+    if text is not None:
+        return text or None
+    sent = bytes(value)
     if sent in NO_ID:
         return None
-    if NUMBER.fullmatch(sent):
-        return sent.decode()
-    text = read_text(value)
-    return value if text is None else text
+    return sent.decode() if NUMBER.fullmatch(sent) else value
 
 
 def read_object(value: msgspec.Raw | None) -> Members | None:
     """The members of a value; None if it isn't an object."""
+    if value is None:
+        return None
     try:
-        return read_members(value) if value is not None and bytes(value).startswith(b"{") else None
+        return _decode_object(value)
+    except UNREADABLE:
+        pass
+    try:
+        return _read_members_leniently(value) if bytes(value).startswith(b"{") else None
     except NotJsonError:
         return None
 
 
 def write_event(fields: Mapping[str, Any]) -> bytes:
     """The JSON of an event; parts that were sent are in it as they were."""
-    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
+    return _encode({name: value for name, value in fields.items() if value is not None})
 
 
 def replace_surrogates(text: str) -> str:
     """The text with U+FFFD in the place of halves of surrogate pairs, which can't be written."""
     return text.encode(errors="surrogatepass").decode(errors="replace") if not text.isascii() else text
+
+
+def _read_members_leniently(text: bytes | msgspec.Raw) -> Members:
+    """The members of an object that msgspec doesn't read.
+
+    Raises:
+        NotJsonError: if it isn't one.
+    """
+    try:
+        read = read_lenient(bytes(text).decode())
+    except (ValueError, RecursionError) as error:
+        raise NotJsonError(str(error)) from None
+    if not isinstance(read, dict):
+        raise NotJsonError("it isn't an object")
+    return {replace_surrogates(name): msgspec.Raw(json.dumps(value).encode()) for name, value in read.items()}
 
 
 def _require_utf8(text: bytes) -> None:

@@ -22,7 +22,7 @@ URL = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#]+)(?P<path>/
 
 def open_message(message: Raw, place: str, max_bytes: int) -> Members | Mapped:
     """The members of a message; or the message as refused, if it is too large or no JSON object."""
-    size = len(memoryview(message))
+    size = len(message)
     if size > max_bytes:
         detail = f"A message may have {max_bytes} bytes; this one has {size}."
         return refuse(message, place, ("", "event_too_large", detail))

@@ -149,5 +149,5 @@ def _find_key(members: Members, max_bytes: int) -> str | None:
     if key := read_key(members, "api_key") or read_key(members, "token"):
         return key
     given = members.get("properties")
-    own = read_object(given) if given is not None and len(memoryview(given)) <= max_bytes else None
+    own = read_object(given) if given is not None and len(given) <= max_bytes else None
     return (read_text(own.get("api_key")) or read_text(own.get("token")) or None) if own else None

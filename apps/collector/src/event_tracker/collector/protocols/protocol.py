@@ -35,7 +35,7 @@ Describe = Callable[[str | None, str | None], object]
 """Takes note of a message's visitor: of the User-Agent and the address that the message has for them."""
 
 
-class Mapped(NamedTuple):
+class Mapped(msgspec.Struct, frozen=True, gc=False):
     """A message as an event.
 
     Attributes:

@@ -136,7 +136,7 @@ def _read_context(members: Members, messages: int) -> Members | None:
     given = members.get("context")
     if given is None or is_empty(given):
         return None
-    if len(memoryview(given)) * messages > MAX_BATCH_BYTES:
+    if len(given) * messages > MAX_BATCH_BYTES:
         detail = (
             f"The context of a batch counts for each of its messages; together these may have {MAX_BATCH_BYTES} bytes."
         )

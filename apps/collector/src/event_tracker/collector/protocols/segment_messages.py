@@ -47,8 +47,8 @@ TYPES = {
 DROPPED_CONTEXT = frozenset({"ip", "userAgent", "userAgentData", "traits", "page", "campaign"})
 """Members of `context` that aren't stored: what tells about a visitor's machine, and what has properties of its own."""
 
-CONTEXT_OBJECTS = ("page", "campaign", "library")
-"""Members of `context` that are read."""
+CONTEXT_OBJECTS = ("page", "campaign")
+"""Members of `context` that are read, and often are another one in each message."""
 
 CAMPAIGN = {
     "source": "utm_source",
@@ -78,6 +78,8 @@ class MessageMapper:
         self._max_bytes = max_bytes
         # Once, not for each message: what msgspec doesn't read (NaN) is slow.
         self._shared = {name: read_object(context.get(name)) or {} for name in CONTEXT_OBJECTS}
+        self._library = b""
+        self._client: str | None = None
 
     def map(self, message: Raw, place: str, message_type: str | None) -> Mapped:
         """The event of a message, or why there is none.
@@ -96,9 +98,8 @@ class MessageMapper:
 
     def _map(self, kind: str, members: Members, place: str) -> Mapped:
         context = {**self._context, **(read_object(members.get("context")) or {})}
-        self._describe(
-            *(read_text(context.get(name)) for name in ("userAgent", "ip"))
-        )  # a server speaks for its visitor
+        # A server speaks for its visitor.
+        self._describe(read_text(context.get("userAgent")), read_text(context.get("ip")))
         parts = {
             name: self._shared[name]
             if context.get(name) is self._context.get(name)
@@ -119,9 +120,16 @@ class MessageMapper:
             "properties": members["properties"] if own is None else message.properties(own),
         }
         findings = require_time(timestamp, event_id, "messageId")
-        return Mapped(
-            write_event(event), place, message.fields, findings, name_client(parts["library"], "name", "version")
-        )
+        client = self._name_client(context.get("library"))
+        return Mapped(write_event(event), place, message.fields, findings, client)
+
+    def _name_client(self, library: msgspec.Raw | None) -> str | None:
+        """The program that made a message. It is read only where it is another one than the message before had."""
+        sent = b"" if library is None else bytes(library)
+        if sent != self._library:
+            self._library = sent
+            self._client = name_client(read_object(library) or {}, "name", "version")
+        return self._client
 
 
 class Message:
@@ -183,9 +191,11 @@ class Message:
         if self.kind in ("page", "screen"):
             found = {name: self.members[name] for name in ("name", "category") if not is_empty(self.members.get(name))}
             self.fields.update({f"/properties/{name}": f"/{name}" for name in found})
-        found.update(_of_page(self.parts["page"]))
-        campaign = self.parts["campaign"].items()
-        found.update({CAMPAIGN[name]: value for name, value in campaign if name in CAMPAIGN and not is_empty(value)})
+        if page := self.parts["page"]:
+            found.update(_of_page(page))
+        for name, value in self.parts["campaign"].items():
+            if name in CAMPAIGN and not is_empty(value):
+                found[CAMPAIGN[name]] = value
         rest = {
             name: value for name, value in self.context.items() if name not in DROPPED_CONTEXT and not is_empty(value)
         }

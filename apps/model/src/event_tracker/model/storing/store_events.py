@@ -194,7 +194,7 @@ def encode_rows(rows: Sequence[Row]) -> EncodedRows:
         b"".join([_microseconds(8, _count_microseconds(row.timestamp)) for row in rows]),
         b"".join([_length(16) + row.event_id for row in rows]),
         _encode_texts([row.event_type for row in rows]),
-        b"".join([NULL if row.session_id is None else _encode_texts([row.session_id]) for row in rows]),
+        _encode_texts([row.session_id for row in rows]),
         b"".join([_encode_jsonb(row.properties) for row in rows]),
         _encode_texts([row.source for row in rows]),
         _encode_violation_column([row.violations for row in rows]),
@@ -250,8 +250,8 @@ def _is_routing_error(error: psycopg.Error) -> bool:
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
-def _encode_texts(texts: Iterable[str]) -> bytes:
-    return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
+def _encode_texts(texts: Iterable[str | None]) -> bytes:
+    return b"".join([NULL if text is None else _length(len(data := text.encode())) + data for text in texts])
 
 
 def _encode_violation_column(violations: list[SchemaViolations | None]) -> bytes:

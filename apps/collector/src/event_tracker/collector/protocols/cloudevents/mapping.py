@@ -5,6 +5,7 @@ JavaScript SDK keeps no more when it passes an event on, and the event that it g
 """
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,12 @@ NAMESPACE = uuid_utils.UUID("fdfd5472-eb79-5e2f-8c66-24be8369161f")
 
 VERSION = "1.0"
 
+TEXTS = ("specversion", "id", "source")
+"""Attributes that must be texts, before an event is made of them."""
+
+REQUIRED = ("required", "A CloudEvent must have this attribute.")
+"""The code and the detail of an attribute that is missing."""
+
 NOT_EXTENSIONS = frozenset(
     {"specversion", "id", "type", "time", "datacontenttype", "data", "data_base64"}  # of CloudEvents
     | {"userid", "sessionid"}  # fields of the event
@@ -47,7 +54,7 @@ FIELDS = {
 }
 """Pointers in an event → pointers in its CloudEvent, that are the same for all."""
 
-TOO_PRECISE = re.compile(r"(\.[0-9]{3})[0-9]+")
+TOO_PRECISE = re.compile(r"\.[0-9]{3}([0-9]+)")
 
 NULL = b"null"
 
@@ -64,8 +71,9 @@ def map_sent(sent: Raw, place: str, max_data_bytes: int) -> Mapped:
 
 def map_members(members: Members, place: str, max_data_bytes: int) -> Mapped:
     """The same of its members: its attributes, and `data`."""
-    timestamp = _read_time(members)
-    findings = _check(members, max_data_bytes)
+    texts = {name: read_text(members.get(name)) for name in TEXTS}
+    timestamp = _read_time(members, texts["id"])
+    findings = _check(members, texts, max_data_bytes)
     if timestamp is None:
         detail = "A CloudEvent needs a time, or a UUIDv7 as id: without, each resend would get a new time and be stored again."
         findings.append(("/time", "timestamp_required", detail))
@@ -74,23 +82,23 @@ def map_members(members: Members, place: str, max_data_bytes: int) -> Mapped:
     data = members.get("data")
     own = read_object(data)
     user_id, user_place = _find_user(members, own or {})
-    attributes = {
-        f"ce_{name}": name for name, value in members.items() if name not in NOT_EXTENSIONS and not is_empty(value)
-    }
-    properties: dict[str, Any] = dict(own) if own is not None else {} if is_absent(data) else {"data": data}
-    fields = {
-        **FIELDS,
-        "/user_id": user_place,
-        **{f"/properties/{ours}": f"/{name}" for ours, name in attributes.items()},
-    }
-    if own is None:
+    fields = {**FIELDS, "/user_id": user_place}
+    properties: dict[str, Any] = {}
+    if own is not None:
+        properties.update(own)
+    else:
         fields["/properties/data"] = "/data"
-    properties.update((ours, members[name]) for ours, name in attributes.items())
+        if not is_absent(data):
+            properties["data"] = data
+    for name, value in members.items():
+        if name not in NOT_EXTENSIONS and not is_empty(value):
+            properties[f"ce_{name}"] = value
+            fields[f"/properties/ce_{name}"] = f"/{name}"
     event = {
         "user_id": user_id,
         "event_type": members["type"],
         "timestamp": timestamp,
-        "event_id": str(uuid_utils.uuid5(NAMESPACE, f"{read_text(members['source'])}\n{read_text(members['id'])}")),
+        "event_id": str(uuid_utils.uuid5(NAMESPACE, f"{texts['source']}\n{texts['id']}")),
         "session_id": read_id(members.get("sessionid")),
         "properties": properties,
     }
@@ -102,33 +110,44 @@ def is_absent(value: msgspec.Raw | None) -> bool:
     return value is None or bytes(value) == NULL
 
 
-def _check(members: Members, max_data_bytes: int) -> list[Finding]:
-    """What is wrong with a CloudEvent that an event couldn't show."""
+def _check(members: Members, texts: Mapping[str, str | None], max_data_bytes: int) -> list[Finding]:
+    """What is wrong with a CloudEvent that an event couldn't show.
+
+    Args:
+        texts: the members of TEXTS.
+    """
     found: list[Finding] = []
-    for name in ("specversion", "id", "source", "type"):
+    for name, text in texts.items():
+        if text:
+            continue
         if is_empty(members.get(name)):
-            found.append((f"/{name}", "required", "A CloudEvent must have this attribute."))
-        elif name != "type" and read_text(members[name]) is None:
+            found.append((f"/{name}", *REQUIRED))
+        else:
             found.append((f"/{name}", "wrong_type", "Must be a string."))
-    version = read_text(members.get("specversion"))
+    if is_empty(members.get("type")):
+        found.append(("/type", *REQUIRED))
+    version = texts["specversion"]
     if version and version != VERSION:
         found.append(("/specversion", "unsupported_version", f"Must be {VERSION}."))
     if not is_absent(members.get("data_base64")):
         found.append(("/data_base64", "not_storable", "Data must be JSON or text; binary data isn't stored."))
-    size = len(memoryview(members.get("data", b"")))
+    size = len(members.get("data", b""))
     if size > max_data_bytes:
         found.append(("/data", "event_too_large", f"Data may have {max_data_bytes} bytes; these are {size}."))
     return found
 
 
-def _read_time(members: Members) -> Any:
+def _read_time(members: Members, event_id: str | None) -> Any:
     """When it happened: its time, cut to milliseconds, else the time in a UUIDv7; None if there is neither."""
     time = members.get("time")
+    text = read_text(time)
+    if text:
+        found = TOO_PRECISE.search(text)
+        return text[: found.start(1)] + text[found.end() :] if found else text
     if not is_empty(time):
-        text = read_text(time)
-        return time if text is None else TOO_PRECISE.sub(r"\1", text, count=1)
+        return time
     try:
-        made = UUID(read_text(members.get("id")) or "")
+        made = UUID(event_id or "")
         if made.version == 7:
             return (EPOCH + timedelta(milliseconds=made.int >> 80)).isoformat()
     except (ValueError, OverflowError):
@@ -138,13 +157,13 @@ def _read_time(members: Members) -> Any:
 
 def _find_user(members: Members, data: Members) -> tuple[Any, str]:
     """Whose event it is, and where that stands. CloudEvents have no word for it; the source is a service, not a person."""
-    for value, place in (
-        (members.get("userid"), "/userid"),
-        (data.get("user_id"), "/data/user_id"),
-        (data.get("userId"), "/data/userId"),
-        (members.get("subject"), "/subject"),
+    for container, name, place in (
+        (members, "userid", "/userid"),
+        (data, "user_id", "/data/user_id"),
+        (data, "userId", "/data/userId"),
+        (members, "subject", "/subject"),
     ):
-        found = read_id(value)
+        found = read_id(container.get(name))
         if found is not None:
             return found, place
     return None, "/userid"

@@ -1,66 +1,34 @@
-"""Reads logs in OTLP's JSON. Numbers are read from their text: integers of 64 bits are strings or numbers, doubles may be names.
+"""Reads logs in OTLP's JSON.
 
 msgspec finds the records in one pass. Only a small body that it doesn't read (NaN, half a surrogate pair) is split as text, level by
 level: then one record is refused, and not all.
 """
 
-import base64
-import binascii
-import math
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from event_tracker.collector.parsing.batch import MAX_COMMAS, UNREADABLE, WHITESPACE, NotJsonError, not_json
 from event_tracker.collector.protocols.json_members import Members, is_empty, read_body_members, read_elements
+from event_tracker.collector.protocols.otlp.json_values import (
+    ABSENT,
+    INT32,
+    UINT32,
+    UINT64,
+    AnyValue,
+    KeyValue,
+    read_attributes,
+    read_integer,
+    read_value,
+)
 from event_tracker.collector.protocols.otlp.records import LogRecord, ScopeLogs, hash_resource, hash_scope
 from event_tracker.core.http.errors import Problem
-
-ABSENT = msgspec.Raw(b"null")
-
-INTEGER = re.compile(r"-?[0-9]{1,20}")
-DOUBLE = re.compile(r"-?[0-9][0-9.eE+-]{0,99}")
-NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
 
 MAX_BODY_COMMAS = 500_000
 """Most commas of a body: 50 for each of 10,000 records. So finding its parts takes some ten MB, and reading them a bounded time."""
 
 OPENING_MARKS = b"[{"
-
-URL_SAFE = str.maketrans("-_", "+/")
-
-
-class AnyValue(msgspec.Struct):
-    """A value: one of these is there, or none."""
-
-    stringValue: str | None = None  # noqa: N815
-    boolValue: bool | None = None  # noqa: N815
-    intValue: msgspec.Raw = ABSENT  # noqa: N815
-    doubleValue: msgspec.Raw = ABSENT  # noqa: N815
-    arrayValue: "ArrayValue | None" = None  # noqa: N815
-    kvlistValue: "KeyValueList | None" = None  # noqa: N815
-    bytesValue: str | None = None  # noqa: N815
-
-
-class ArrayValue(msgspec.Struct):
-    """Values in their order."""
-
-    values: list[AnyValue | None] | None = None
-
-
-class KeyValue(msgspec.Struct):
-    """A name and its value."""
-
-    key: str = ""
-    value: AnyValue | None = None
-
-
-class KeyValueList(msgspec.Struct):
-    """An object."""
-
-    values: list[KeyValue] | None = None
 
 
 class Resource(msgspec.Struct):
@@ -77,7 +45,7 @@ class Scope(msgspec.Struct):
     attributes: list[KeyValue] | None = None
 
 
-class JsonRecord(msgspec.Struct):
+class JsonRecord(msgspec.Struct, gc=False):
     """A log record."""
 
     timeUnixNano: msgspec.Raw = ABSENT  # noqa: N815
@@ -157,56 +125,18 @@ def read_record(sent: bytes | msgspec.Raw) -> LogRecord:
         RecursionError: if it is nested too deep.
     """
     record = _decode_record(sent)
-    time_ns = read_integer(record.timeUnixNano, bits=64, signed=False)
+    time_ns = read_integer(record.timeUnixNano, UINT64)
     return LogRecord(
         event_name=record.eventName or "",
         attributes=read_attributes(record.attributes),
         body=read_value(record.body),
-        time_ns=time_ns or read_integer(record.observedTimeUnixNano, bits=64, signed=False),
-        severity_number=read_integer(record.severityNumber, bits=32),
+        time_ns=time_ns or read_integer(record.observedTimeUnixNano, UINT64),
+        severity_number=read_integer(record.severityNumber, INT32),
         severity_text=record.severityText or "",
         trace_id=(record.traceId or "").lower(),
         span_id=(record.spanId or "").lower(),
-        flags=read_integer(record.flags, bits=32, signed=False),
+        flags=read_integer(record.flags, UINT32),
     )
-
-
-def read_attributes(pairs: Iterable[KeyValue] | None) -> dict[str, Any]:
-    """Attributes as an object; the last one of equal names."""
-    return {pair.key: read_value(pair.value) for pair in pairs or ()}
-
-
-def read_value(value: AnyValue | None) -> Any:
-    """A value as JSON has it: bytes as Base64, and doubles that aren't finite as their names."""
-    if value is None:
-        return None
-    if value.arrayValue is not None:
-        return [read_value(one) for one in value.arrayValue.values or ()]
-    if value.kvlistValue is not None:
-        return read_attributes(value.kvlistValue.values)
-    if value.bytesValue is not None:
-        return _normalize_base64(value.bytesValue)
-    if bytes(value.intValue) != b"null":
-        return read_integer(value.intValue, bits=64)
-    if bytes(value.doubleValue) != b"null":
-        return _read_double(value.doubleValue)
-    return value.boolValue if value.stringValue is None else value.stringValue
-
-
-def read_integer(sent: msgspec.Raw, *, bits: int, signed: bool = True) -> int:
-    """An integer, as a number or a string; 0 if there is none.
-
-    Raises:
-        ValueError: if it isn't one, or has more bits.
-    """
-    text = _unquote(sent)
-    if text == "null":
-        return 0
-    number = int(text) if INTEGER.fullmatch(text) else None
-    low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
-    if number is None or not low <= number < high:
-        raise ValueError(f"must be an integer of {bits} bits, not {text[:40]}")
-    return number
 
 
 def too_many_records(most: int) -> Problem:
@@ -247,29 +177,6 @@ def _split_group(members: Members, most: int) -> JsonResourceLogs:
     return JsonResourceLogs(members.get("resource", ABSENT), scopes)
 
 
-def _read_double(sent: msgspec.Raw) -> float | str:
-    text = _unquote(sent)
-    if text in NOT_FINITE:
-        return text
-    number = float(text) if DOUBLE.fullmatch(text) else math.inf
-    if math.isinf(number):
-        raise ValueError(f"must be a double, not {text[:40]}")
-    return number
-
-
-def _normalize_base64(text: str) -> str:
-    """Base64 of either alphabet, padded or not, as the usual one. It is made again, since bits that mean nothing may be set."""
-    try:
-        plain = text.translate(URL_SAFE).rstrip("=")
-        return base64.b64encode(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)).decode()
-    except binascii.Error:
-        raise ValueError("bytesValue must be Base64") from None
-
-
-def _unquote(sent: msgspec.Raw) -> str:
-    return bytes(sent).decode().strip('"')
-
-
 def _elements(members: Members, name: str, most: int) -> list[Any]:
     """The elements of a member that is an array, as they were sent.
 
@@ -290,7 +197,7 @@ def _elements(members: Members, name: str, most: int) -> list[Any]:
 
 def _read(decode: Any, sent: msgspec.Raw, max_bytes: int) -> Any:
     """Read a resource or a scope."""
-    size = len(memoryview(sent))
+    size = len(sent)
     if size > max_bytes:
         raise Problem(413, "event_too_large", f"A resource or a scope may have {max_bytes} bytes; this one has {size}.")
     try:

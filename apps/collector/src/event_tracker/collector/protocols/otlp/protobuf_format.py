@@ -23,6 +23,7 @@ from event_tracker.collector.protocols.otlp.records import (
     UnreadableRecordError,
     hash_resource,
     hash_scope,
+    write_double,
 )
 from event_tracker.core.http.errors import Problem
 
@@ -133,7 +134,7 @@ class ValueReader:
             case "int_value":
                 return value.int_value
             case "double_value":
-                return _name_double(value.double_value)
+                return _write_double(value.double_value)
             case "array_value":
                 self._take(len(value.array_value.values))
                 return [self._read_value(one) for one in value.array_value.values]
@@ -197,9 +198,9 @@ def not_protobuf(reason: str) -> Problem:
     return Problem(400, "invalid_protobuf", f"The body isn't logs in OTLP's protobuf: {reason}.")
 
 
-def _name_double(number: float) -> float | str:
+def _write_double(number: float) -> msgspec.Raw | str:
     if math.isfinite(number):
-        return number
+        return write_double(number)
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 

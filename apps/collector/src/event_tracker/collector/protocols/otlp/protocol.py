@@ -86,7 +86,7 @@ class LogRecords:
                 yield self._map(sent, scope, f"{scope.place}/{number}")
 
     def _map(self, sent: bytes | msgspec.Raw, scope: ScopeLogs, place: str) -> Mapped | None:
-        size = len(memoryview(sent))
+        size = len(sent)
         if size > self._max_bytes:
             detail = f"A log record may have {self._max_bytes} bytes; this one has {size}."
             return Mapped(bytes(sent), place, {}, [("", "event_too_large", detail)])

@@ -6,15 +6,14 @@ included, are one event.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
+import uuid_utils
 
-from event_tracker.collector.parsing.parser import EPOCH
 from event_tracker.collector.protocols.json_members import write_event
 from event_tracker.collector.protocols.mapping import CANONICAL_UUID
 from event_tracker.collector.protocols.protocol import Mapped
@@ -30,21 +29,33 @@ IDS = ("event.id", "log.record.uid")
 USERS = ("user.id", "enduser.id")
 SESSION = "session.id"
 
+NOT_PROPERTIES = frozenset({NAME, *IDS, SESSION})
+"""Attributes that are no property. Nor is the one that has the user."""
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # of UTC; a time without a zone is written in half the time
+
 FIELDS = {
     "/event_type": "/eventName",
     "/timestamp": "/timeUnixNano",
     "/event_id": "/timeUnixNano",
+    "/session_id": f"/attributes/{SESSION}",
     "/properties": "/attributes",
     "/properties/body": "/body",
 }
 """Pointers in an event → where the value is in its record. `/attributes/NAME` stands for the attribute of that name."""
 
+FIELDS_BY_USER = {user: {**FIELDS, "/user_id": f"/attributes/{user or USERS[0]}"} for user in (None, *USERS)}
+"""The same, by the attribute that has the user."""
 
-class LogRecord(NamedTuple):
+_write_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
     """A log record, the same from JSON and from protobuf. Of equal names of attributes, the last one's value is here.
 
     Attributes:
-        body: as JSON has it; None if there is none.
+        attributes: as JSON has them, and doubles as `write_double` makes them.
+        body: the same; None if there is none.
         time_ns: when it happened, else when it was observed, in ns since 1970; 0 if it doesn't say.
         trace_id, span_id: hexadecimal; empty if there is none.
     """
@@ -90,8 +101,18 @@ def hash_scope(resource: "_Hash", name: str, version: str, attributes: Mapping[s
 
 
 def write_canonical(value: Any) -> bytes:
-    """The text that ids are made of. It must never change: not with a release of ours, nor of a library."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    """The text that ids are made of: what `json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))` writes, in a
+    tenth of the time. It must never change: not with a release of ours, nor of a library.
+
+    Args:
+        value: without doubles other than those of `write_double`.
+    """
+    return _write_sorted(value)
+
+
+def write_double(number: float) -> msgspec.Raw:
+    """A finite double as it is in the text that ids are made of. msgspec would write another one of 1e+16, or of 1e-05."""
+    return msgspec.Raw(repr(number).encode())
 
 
 def find_name(record: LogRecord) -> str | None:
@@ -102,43 +123,42 @@ def find_name(record: LogRecord) -> str | None:
 
 def map_record(record: LogRecord, name: str, start: "_Hash", place: str) -> Mapped:
     """The event of a record that has a name."""
-    user, user_id = _find(record.attributes, USERS)
-    _, session_id = _find(record.attributes, (SESSION,))
-    taken = {NAME, user, *IDS, SESSION}
-    properties: dict[str, Any] = dict(record.body) if isinstance(record.body, dict) else {}
-    if record.body is not None and not isinstance(record.body, dict):
-        properties["body"] = record.body
-    properties.update((key, value) for key, value in record.attributes.items() if key not in taken)
+    attributes, body = record.attributes, record.body
+    user, user_id = _find(attributes, USERS)
+    _, session_id = _find(attributes, (SESSION,))
+    properties: dict[str, Any] = dict(body) if isinstance(body, dict) else {} if body is None else {"body": body}
+    properties |= {key: value for key, value in attributes.items() if key not in NOT_PROPERTIES and key != user}
     event = {
         "user_id": user_id,
         "event_type": name,
-        "timestamp": (EPOCH + timedelta(microseconds=record.time_ns // 1000)).isoformat() if record.time_ns else None,
-        "event_id": str(_make_id(record, start)),
+        "timestamp": _write_time(record.time_ns) if record.time_ns else None,
+        "event_id": _make_id(record, start),
         "session_id": session_id,
         "properties": properties,
     }
-    return Mapped(
-        write_event(event),
-        place,
-        {**FIELDS, "/user_id": f"/attributes/{user or USERS[0]}", "/session_id": f"/attributes/{SESSION}"},
-    )
+    return Mapped(write_event(event), place, FIELDS_BY_USER[user])
 
 
 def _find(attributes: Mapping[str, Any], names: Sequence[str]) -> tuple[str | None, Any]:
     """The first attribute of these names that says something, and its value: a number as text."""
     for name in names:
         value = attributes.get(name)
-        if value not in (None, ""):
+        if value is not None and value != "":
             return name, str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return None, None
 
 
-def _make_id(record: LogRecord, start: "_Hash") -> UUID:
+def _write_time(time_ns: int) -> str:
+    """A time in UTC, cut to microseconds."""
+    return f"{(EPOCH + timedelta(microseconds=time_ns // 1000)).isoformat()}+00:00"
+
+
+def _make_id(record: LogRecord, start: "_Hash") -> str:
     """An id that was given, else one that is made of the whole record."""
     _, given = _find(record.attributes, IDS)
     if isinstance(given, str):
         if CANONICAL_UUID.fullmatch(given):
-            return UUID(given)
+            return given.lower()
         hashed = hashlib.sha1(NAMESPACE.bytes + given.encode(), usedforsecurity=False)
     else:
         hashed = start.copy()
@@ -157,4 +177,4 @@ def _make_id(record: LogRecord, start: "_Hash") -> UUID:
                 }
             )
         )
-    return UUID(bytes=hashed.digest()[:16], version=5)
+    return str(uuid_utils.UUID(bytes=hashed.digest()[:16], version=5))
