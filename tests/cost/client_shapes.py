@@ -4,6 +4,7 @@ from contextlib import suppress
 
 from pieces import Shape, filled
 
+from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
@@ -12,7 +13,7 @@ from event_tracker.core.http.errors import Problem
 
 MAX_EVENT_BYTES = 65_536
 
-segment, posthog = Segment(MAX_EVENT_BYTES), PostHog(MAX_EVENT_BYTES)
+segment, posthog, amplitude = Segment(MAX_EVENT_BYTES), PostHog(MAX_EVENT_BYTES), Amplitude(MAX_EVENT_BYTES)
 cloudevents, otlp = CloudEvents(MAX_EVENT_BYTES), OtlpLogs(MAX_EVENT_BYTES)
 
 TRACK = b'"type":"track","event":"a","userId":"u","messageId":"m","timestamp":"2026-03-01T10:00:00Z"'
@@ -28,6 +29,12 @@ def read_posthog(body: bytes) -> None:
     """As /batch does it, up to the parser."""
     with suppress(Problem):
         list(posthog.open(body, {"PATH_INFO": "/batch"}, 2500).map(lambda _, __: None))
+
+
+def read_amplitude(body: bytes) -> None:
+    """As /2/httpapi does it, up to the parser."""
+    with suppress(Problem):
+        list(amplitude.open(body, {}, 2500).map(lambda _, __: None))
 
 
 def read_cloudevents(body: bytes) -> None:
@@ -92,6 +99,20 @@ CLIENT_SHAPES = {
                 filled(n, lambda _: b'{"event":"$identify","distinct_id":"u","properties":{"$set":{"a":1}}}')
             ),
             read_posthog,
+        ),
+        "Amplitude's": Shape(
+            lambda n: (
+                b'{"events":['
+                + filled(n, lambda _: b'{"event_type":"$identify","user_id":"u","user_properties":{"$set":{"a":1}}}')
+                + b"]}"
+            ),
+            read_amplitude,
+        ),
+        "a long time": Shape(
+            lambda n: b'{"events":[{"event_type":"a","user_id":"u","time":1' + b"0" * n + b"}]}", read_amplitude
+        ),
+        "Amplitude's context": Shape(
+            lambda n: b'{"events":[{"event_type":"a","user_id":"u",' + members(n, b"1")[1:] + b"]}", read_amplitude
         ),
         "CloudEvents": Shape(
             lambda n: (

@@ -21,6 +21,7 @@ import msgspec
 from event_tracker.collector.parsing.batch import Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import split_body
+from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
@@ -393,6 +394,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
             messages, Segment(65_536), [{"PATH_INFO": f"/v1/{name}"} for name in ("batch", "track", "identify")]
         ),
         "posthog": partial(messages, PostHog(65_536), [{"PATH_INFO": "/batch/"}]),
+        "amplitude": partial(messages, Amplitude(65_536), [{"PATH_INFO": "/2/httpapi"}]),
         "cloudevents": partial(
             messages,
             CLOUD_EVENTS,
