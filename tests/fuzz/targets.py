@@ -27,6 +27,7 @@ from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
 from event_tracker.collector.protocols.protocol import ClientProtocol
 from event_tracker.collector.protocols.segment import Segment
+from event_tracker.collector.protocols.snowplow.protocol import Snowplow
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
 from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.model.storing.row import Row
@@ -395,6 +396,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         ),
         "posthog": partial(messages, PostHog(65_536), [{"PATH_INFO": "/batch/"}]),
         "amplitude": partial(messages, Amplitude(65_536), [{"PATH_INFO": "/2/httpapi"}]),
+        "snowplow": partial(messages, Snowplow(65_536), [{"PATH_INFO": "/com.snowplowanalytics.snowplow/tp2"}]),
         "cloudevents": partial(
             messages,
             CLOUD_EVENTS,

@@ -115,7 +115,7 @@ def test_a_resource_s_and_a_scope_s_values_count(monkeypatch):
         read(field(1, resource + field(2, scope + record * 2)), "x-protobuf")
 
 
-@pytest.mark.parametrize("path", ["/v1/logs", "/cloudevents"])
+@pytest.mark.parametrize("path", ["/v1/logs", "/cloudevents", "/com.snowplowanalytics.snowplow/tp2"])
 def test_without_a_key_where_only_headers_have_one_the_body_is_not_awaited(collector, path):
     address = collector.url.removeprefix("http://").split(":")
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
