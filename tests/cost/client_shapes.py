@@ -4,16 +4,18 @@ from contextlib import suppress
 
 from pieces import Shape, filled
 
+from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
 from event_tracker.collector.protocols.segment import Segment
+from event_tracker.collector.protocols.snowplow.protocol import Snowplow
 from event_tracker.core.http.errors import Problem
 
 MAX_EVENT_BYTES = 65_536
 
-segment, posthog = Segment(MAX_EVENT_BYTES), PostHog(MAX_EVENT_BYTES)
-cloudevents, otlp = CloudEvents(MAX_EVENT_BYTES), OtlpLogs(MAX_EVENT_BYTES)
+segment, posthog, amplitude = Segment(MAX_EVENT_BYTES), PostHog(MAX_EVENT_BYTES), Amplitude(MAX_EVENT_BYTES)
+cloudevents, otlp, snowplow = CloudEvents(MAX_EVENT_BYTES), OtlpLogs(MAX_EVENT_BYTES), Snowplow(MAX_EVENT_BYTES)
 
 TRACK = b'"type":"track","event":"a","userId":"u","messageId":"m","timestamp":"2026-03-01T10:00:00Z"'
 
@@ -28,6 +30,18 @@ def read_posthog(body: bytes) -> None:
     """As /batch does it, up to the parser."""
     with suppress(Problem):
         list(posthog.open(body, {"PATH_INFO": "/batch"}, 2500).map(lambda _, __: None))
+
+
+def read_amplitude(body: bytes) -> None:
+    """As /2/httpapi does it, up to the parser."""
+    with suppress(Problem):
+        list(amplitude.open(body, {}, 2500).map(lambda _, __: None))
+
+
+def read_snowplow(body: bytes) -> None:
+    """As /com.snowplowanalytics.snowplow/tp2 does it, up to the parser."""
+    with suppress(Problem):
+        list(snowplow.open(body, {}, 2500).map(lambda _, __: None))
 
 
 def read_cloudevents(body: bytes) -> None:
@@ -74,6 +88,13 @@ def members(size: int, value: bytes) -> bytes:
     return b"{" + filled(size, lambda number: b'"k%d":%b' % (number, value)) + b"}"
 
 
+PLAIN = rb"{\"data\":{\"schema\":\"iglu:a/b/c/1\",\"data\":{\"a\":1}}}"
+
+
+def self_describing(name: bytes, data: bytes) -> bytes:
+    return b'{"e":"ue","uid":"u","eid":"i","dtm":"1772272800000",' + name + b':"' + data + b'"}'
+
+
 CLIENT_SHAPES = {
     f"clients: {name}": shape
     for name, shape in {
@@ -92,6 +113,36 @@ CLIENT_SHAPES = {
                 filled(n, lambda _: b'{"event":"$identify","distinct_id":"u","properties":{"$set":{"a":1}}}')
             ),
             read_posthog,
+        ),
+        "Amplitude's": Shape(
+            lambda n: (
+                b'{"events":['
+                + filled(n, lambda _: b'{"event_type":"$identify","user_id":"u","user_properties":{"$set":{"a":1}}}')
+                + b"]}"
+            ),
+            read_amplitude,
+        ),
+        "a long time": Shape(
+            lambda n: b'{"events":[{"event_type":"a","user_id":"u","time":1' + b"0" * n + b"}]}", read_amplitude
+        ),
+        "Amplitude's context": Shape(
+            lambda n: b'{"events":[{"event_type":"a","user_id":"u",' + members(n, b"1")[1:] + b"]}", read_amplitude
+        ),
+        "Snowplow's": Shape(
+            lambda n: b'{"data":[' + filled(n, lambda _: self_describing(b'"ue_pr"', PLAIN)) + b"]}", read_snowplow
+        ),
+        "Snowplow's data": Shape(
+            lambda n: (
+                b'{"data":[' + self_describing(b'"ue_pr"', PLAIN.replace(b"1", b"[" + b"1," * (n // 2) + b"1]")) + b"]}"
+            ),
+            read_snowplow,
+        ),
+        "Snowplow's data in Base64": Shape(
+            lambda n: b'{"data":[' + self_describing(b'"ue_px"', b"e30" * (n // 3)) + b"]}", read_snowplow
+        ),
+        "Snowplow's context": Shape(
+            lambda n: b'{"data":[{"e":"pv","uid":"u","dtm":"1","eid":"i",' + members(n, b'"1"')[1:] + b"]}",
+            read_snowplow,
         ),
         "CloudEvents": Shape(
             lambda n: (

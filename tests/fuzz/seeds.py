@@ -73,6 +73,8 @@ SEEDS: dict[str, list[bytes]] = {
         b'\0{"batch":[{"type":"track","userId":"a","properties":{"a":NaN},"context":{"page":{"url":"https://[::1"},"library":{"name":"\\u0000"}}}]}',
     ],
     "posthog": [b"\0" + batch(name) for name in ("posthog_node", "posthog_python")] + [b'\0[{"event":"$set","$set":{"a":1e400}}]'],
+    "amplitude": [b"\0" + batch(name) for name in ("amplitude_node", "amplitude_python")] + [b'\0{"events":[{"event_type":"$groupidentify","user_id":7,"time":"1e3","groups":{"a":1},"b":NaN,"insert_id":"\\ud800"}]}'],
+    "snowplow": [b"\0" + batch(name) for name in ("snowplow_node", "snowplow_python")] + [b'\0{"data":[{"e":"ue","uid":7,"dtm":"-1.5e3","ue_px":"e30","co":"{}","b":NaN,"eid":"\\ud800"},{"e":"se","se_ac":"a","se_va":"1e400"}]}'],
     "cloudevents": [b"\0" + EVENTS[0], b"\1[" + b",".join(EVENTS) + b"]"],
     "ce-headers": [b'specversion:1.0\nid:1\nsource:/a%20b\ntype:"a \\"b"\ntime:2026-02-28T10:00:00.123456789Z\nsubject:\xe2\x82\xac\ncontent-type:text/plain\n\nhello', b'specversion:1.0\nid:1\nsource:/a\ntype:b\ntime:2026-02-28T10:00:00Z\nuserid:%ff\n\n{"a":[NaN,1e400]}'],
     "otlp": [b"\0" + batch("otel_logs"), b"\1" + batch("otel_logs_python"), b'\0{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"a","timeUnixNano":1772272800000000000,"attributes":[{"key":"user.id","value":{"intValue":"7"}},{"key":"b","value":{"bytesValue":"_-8"}},{"key":"c","value":{"doubleValue":"NaN"}}],"body":{"arrayValue":{"values":[{"kvlistValue":{"values":[{}]}}]}}}]}]}]}'],

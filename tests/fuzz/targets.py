@@ -21,11 +21,13 @@ import msgspec
 from event_tracker.collector.parsing.batch import Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import split_body
+from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
 from event_tracker.collector.protocols.protocol import ClientProtocol
 from event_tracker.collector.protocols.segment import Segment
+from event_tracker.collector.protocols.snowplow.protocol import Snowplow
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
 from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.model.storing.row import Row
@@ -393,6 +395,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
             messages, Segment(65_536), [{"PATH_INFO": f"/v1/{name}"} for name in ("batch", "track", "identify")]
         ),
         "posthog": partial(messages, PostHog(65_536), [{"PATH_INFO": "/batch/"}]),
+        "amplitude": partial(messages, Amplitude(65_536), [{"PATH_INFO": "/2/httpapi"}]),
+        "snowplow": partial(messages, Snowplow(65_536), [{"PATH_INFO": "/com.snowplowanalytics.snowplow/tp2"}]),
         "cloudevents": partial(
             messages,
             CLOUD_EVENTS,

@@ -20,10 +20,14 @@ SDKS = {
     "analytics_node.mjs": "analytics-node",
     "rudder_node.mjs": "@rudderstack/rudder-sdk-node",
     "posthog_node.mjs": "posthog-node",
+    "amplitude_node.mjs": "@amplitude/analytics-node",
+    "snowplow_node.mjs": "@snowplow/node-tracker",
     "otlp_node.mjs": "@opentelemetry/exporter-logs-otlp-http",
     "segment_python.py": "segment-analytics-python",
     "rudder_python.py": "rudder-sdk-python",
     "posthog_python.py": "posthog",
+    "amplitude_python.py": "amplitude-analytics",
+    "snowplow_python.py": "snowplow-tracker",
     "otlp_python.py": "opentelemetry-exporter-otlp-proto-http",
 }
 """The sender of each SDK, and its package."""

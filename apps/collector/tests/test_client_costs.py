@@ -9,6 +9,7 @@ import requests
 
 from event_tracker.collector.parsing import batch
 from event_tracker.collector.protocols import json_members
+from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.otlp.json_format import MAX_BODY_COMMAS
 from event_tracker.collector.protocols.otlp.protobuf_format import MAX_VALUES
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
@@ -19,6 +20,7 @@ from event_tracker.core.http.errors import Problem
 MAX_BYTES = 65_536
 
 otlp, segment, posthog = OtlpLogs(MAX_BYTES), Segment(MAX_BYTES), PostHog(MAX_BYTES)
+amplitude = Amplitude(MAX_BYTES)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,11 @@ def splits(monkeypatch):
 
     monkeypatch.setattr(batch, "_split", note)
     return sizes
+
+
+def code_of(answer):
+    """The problem's code. Of Amplitude's clients, it is in `error`, since they want the status as `code`."""
+    return answer.json().get("error", "").partition(":")[0] or answer.json()["code"]
 
 
 def read(body, kind):
@@ -108,7 +115,7 @@ def test_a_resource_s_and_a_scope_s_values_count(monkeypatch):
         read(field(1, resource + field(2, scope + record * 2)), "x-protobuf")
 
 
-@pytest.mark.parametrize("path", ["/v1/logs", "/cloudevents"])
+@pytest.mark.parametrize("path", ["/v1/logs", "/cloudevents", "/com.snowplowanalytics.snowplow/tp2"])
 def test_without_a_key_where_only_headers_have_one_the_body_is_not_awaited(collector, path):
     address = collector.url.removeprefix("http://").split(":")
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
@@ -129,6 +136,8 @@ KEYLESS = [
     (posthog, b'{"event":"a","properties":{"token":"wk_a"},"a":%b}', "wk_a"),
     (posthog, b'{"event":"a","properties":{"token":5},"a":%b}', None),
     (posthog, b'{"event":"a","properties":{"a":%b,"token":"wk_a"}}', None),
+    (amplitude, b'{"api_key":"wk_a","events":%b}', "wk_a"),
+    (amplitude, b'{"events":%b}', None),
 ]
 
 
@@ -156,9 +165,9 @@ def test_what_is_not_json_is_split_for_a_key_only_if_it_has_few_parts(splits):
 
 def test_without_a_key_messages_are_not_looked_at(collector):
     body = gzip.compress(b'{"batch":' + MANY + b"}")
-    for path in ("/v1/batch", "/batch"):
+    for path in ("/v1/batch", "/batch", "/2/httpapi"):
         answer = requests.post(f"{collector.url}{path}", body, timeout=60)
-        assert (answer.status_code, answer.json()["code"]) == (401, "key_required")
+        assert (answer.status_code, code_of(answer)) == (401, "key_required")
 
 
 def test_what_a_batch_says_of_all_is_read_once(monkeypatch):
@@ -184,6 +193,7 @@ UNREADABLE_KEYS = [
     ("/v1/batch", {}, {"Authorization": "Basic d2tfY"}),
     ("/batch", {"api_key": 5}, {}),
     ("/batch", {"token": {"a": 1}}, {}),
+    ("/2/httpapi", {"api_key": 5}, {}),
 ]
 
 
@@ -192,7 +202,7 @@ def test_a_key_that_can_not_be_read_is_not_none(start_service, postgres, shared_
     for path, more, headers in UNREADABLE_KEYS:
         body = {"batch": [], **more}
         answer = requests.post(f"{service.url}{path}", json=body, headers=headers, timeout=30)
-        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_key"), (more, headers)
+        assert (answer.status_code, code_of(answer)) == (401, "invalid_key"), (more, headers)
     for path, more, headers in (("/v1/batch", {"writeKey": ""}, {"Authorization": "Basic Og=="}), ("/batch", {}, {})):
         answer = requests.post(f"{service.url}{path}", json={"batch": [], **more}, headers=headers, timeout=30)
         assert answer.status_code == 200, answer.text

@@ -96,7 +96,7 @@ CHOSEN = FAULTS if os.environ.get("SDK_FAULTS") == "all" else ["answers are lost
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, own_postgres: Postgres, start_service: Callable[..., Service]) -> Site:
-    """The site; under the fault 429 its key may send 20 events a second, and nine SDKs send 45."""
+    """The site; under the fault 429 its key may send 20 events a second, and the SDKs send 5 each."""
     return Site(own_postgres, start_service, 20 if request.node.callspec.params["fault"] == "429" else None)
 
 

@@ -3,32 +3,29 @@
 Its client for browsers isn't served: it wants a configuration and feature flags first, which change each month.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec import Meta
 
-from event_tracker.collector.parsing.batch import WHITESPACE, NotJsonError, Raw, not_json, split_array
+from event_tracker.collector.parsing.batch import WHITESPACE, NotJsonError, Raw, split_array
 from event_tracker.collector.post_event import Intake
 from event_tracker.collector.protocols.body_keys import read_key, read_key_members
 from event_tracker.collector.protocols.endpoint import PROBLEMS, ProtocolEndpoint, make_post_routes
 from event_tracker.collector.protocols.json_members import (
     Members,
     read_body_members,
-    read_elements,
     read_members,
     read_object,
     read_text,
 )
-from event_tracker.collector.protocols.mapping import open_message
+from event_tracker.collector.protocols.mapping import Messages, split_messages
 from event_tracker.collector.protocols.posthog_messages import map_message
 from event_tracker.collector.protocols.protocol import (
     MAX_ADDED_BYTES,
     ClientAnswer,
     ClientReceipt,
-    Describe,
-    Mapped,
     answer_in_json,
     find_write_key,
     refuse_in_json,
@@ -49,29 +46,6 @@ class PostHogReceipt(ClientReceipt, frozen=True):
     """What became of the events. If all are stored, or were before, it is only `status`."""
 
     status: Annotated[int, Meta(description="Always 1: what was refused needn't be sent again.")] = 1
-
-
-class PostHogMessages:
-    """The events of one request.
-
-    Args:
-        prefix: where they are in the body.
-    """
-
-    def __init__(self, messages: list[Raw], max_bytes: int, prefix: str | None) -> None:
-        self.count = len(messages)
-        self._messages = messages
-        self._max_bytes = max_bytes
-        self._prefix = prefix
-
-    def map(self, describe: Describe) -> Iterator[Mapped]:
-        """Each as an event of ours. Those that describe a group and are of nobody are left out: they would be users."""
-        for number, message in enumerate(self._messages):
-            place = "" if self._prefix is None else f"{self._prefix}/{number}"
-            members = open_message(message, place, self._max_bytes)
-            mapped = members if isinstance(members, Mapped) else map_message(members, place, describe)
-            if mapped:
-                yield mapped
 
 
 class PostHog:
@@ -98,14 +72,14 @@ class PostHog:
         except NotJsonError:
             return None
 
-    def open(self, body: bytes, environ: WSGIEnvironment, max_messages: int) -> PostHogMessages:
+    def open(self, body: bytes, environ: WSGIEnvironment, max_messages: int) -> Messages:
         """Find the events: a batch, an array, or one alone."""
         if body.lstrip(WHITESPACE).startswith(b"["):
-            return PostHogMessages(self._read(body, max_messages), self._max_bytes, "")
+            return self._list(split_messages(body, max_messages), "")
         members = read_body_members(body)
         if "batch" in members:
-            return PostHogMessages(self._read(members["batch"], max_messages), self._max_bytes, "/batch")
-        return PostHogMessages([body], self._max_bytes, None)
+            return self._list(split_messages(members["batch"], max_messages), "/batch")
+        return self._list([body], None)
 
     def answer(self, receipt: BatchReceipt, environ: WSGIEnvironment) -> ClientAnswer:
         """200 and nothing else is success for PostHog's client for Python."""
@@ -115,14 +89,8 @@ class PostHog:
         """Clients drop what is answered with 400, 401 or 403; they send again after 408, 429 and 503."""
         return refuse_in_json(problem, HOW, STATUSES)
 
-    def _read(self, text: Raw, max_messages: int) -> list[Raw]:
-        try:
-            messages = read_elements(text, max_messages)
-        except NotJsonError as error:
-            raise not_json(f"the events must be an array: {error}") from None
-        if len(messages) > max_messages:
-            raise Problem(413, "too_many_events", f"A request may hold {max_messages} events; this one holds more.")
-        return messages
+    def _list(self, messages: list[Raw], prefix: str | None) -> Messages:
+        return Messages(messages, self._max_bytes, prefix, map_message)
 
 
 def posthog_routes(intake: Intake) -> list[Route]:

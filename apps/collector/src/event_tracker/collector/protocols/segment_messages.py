@@ -21,8 +21,8 @@ from event_tracker.collector.protocols.json_members import (
     write_event,
 )
 from event_tracker.collector.protocols.mapping import (
-    CANONICAL_UUID,
     NO_REFERRER,
+    make_event_id,
     make_page_properties,
     name_client,
     open_message,
@@ -107,7 +107,7 @@ class MessageMapper:
             for name in CONTEXT_OBJECTS
         }
         message = Message(kind, members, context, parts)
-        event_id = make_event_id(read_id(members.get("messageId")))
+        event_id = make_event_id(read_id(members.get("messageId")), NAMESPACE)
         timestamp = message.timestamp
         own = {} if is_empty(members.get("properties")) else read_object(members["properties"])
         event = {
@@ -202,21 +202,6 @@ class Message:
         if rest:
             found["context"] = rest
         return found
-
-
-def make_event_id(message_id: Any) -> Any:
-    """The id of a message as that of an event: a UUID as it is, else one that is made of the whole text."""
-    if message_id is None:
-        return None
-    text = message_id if isinstance(message_id, str) else read_text(message_id)
-    if text is None:
-        return message_id  # the parser says what is wrong with it
-    if CANONICAL_UUID.fullmatch(text):
-        return text.lower()
-    try:
-        return str(uuid_utils.uuid5(NAMESPACE, text))
-    except UnicodeEncodeError:
-        return message_id
 
 
 def _of_page(page: Members) -> dict[str, Any]:

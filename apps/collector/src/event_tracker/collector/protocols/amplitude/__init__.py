@@ -1,0 +1,1 @@
+"""Amplitude's HTTP V2 API (docs/clients/amplitude.md)."""

@@ -1,0 +1,1 @@
+"""Snowplow's tracker protocol, version 2, by POST (docs/clients/snowplow.md)."""
