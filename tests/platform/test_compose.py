@@ -67,6 +67,13 @@ def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
 
+def test_commands_are_those_of_the_command_line(services: dict[str, Any]) -> None:
+    commands = [one["command"] for one in services.values() if "/tracker:" in one["image"] and "command" in one]
+    assert ["outbox", "run"] in [command[:2] for command in commands]
+    for command in commands:
+        run(tool("tracker"), *command, "--help")
+
+
 PERSON = {"name": "ann", "password": "correct horse battery"}
 
 
@@ -85,6 +92,7 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["dashboard"] == set()
     assert given["simulate"] == {"write-key"}
     assert given["s3"] == {"write-key", "visitor-secret", "aws-credentials"}
+    assert given["outbox"] == {"outbox-url", "outbox-write-key"}
     assert given["storer"] == {"collector-url"}
     assert given["publisher"] == {"relay-url"}
     assert given["importer"] == {"write-key"}

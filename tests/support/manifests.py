@@ -41,6 +41,7 @@ SECRETS = {
     "signing-key": {"key"},
     "oidc-client": {"secret"},
     "visitor-secret": {"key"},
+    "outbox": {"url", "write-key"},
     "access-keys": {"admin-token", "read-token", "write-key"},
     "grafana-database": {"url", "password"},
 }
