@@ -47,7 +47,9 @@ SELECT_NOTHING = {
         NO_KAFKA[1],
     ],
     "base and monitoring": NO_POD_METRICS,
-    **{overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_OUTBOX, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS},
+    **{
+        overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_OUTBOX, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS
+    },
     "base and kafka-archive": [
         "Deployment/archive: ConfigMap/kafka-settings isn't rendered",
         "KafkaUser/kafka-archive: Kafka/events isn't rendered",
