@@ -1,9 +1,11 @@
 """The compose stack from end to end, in a real Docker engine: store, read, watch, and outlive a stop of the database."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +67,29 @@ def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
             if re.search("PASSWORD|DATABASE_URL|SIGNING_KEY|TOKEN|WRITE_KEY(?!_SOURCE)", variable):
                 assert variable.endswith("_FILE"), f"{name}: {variable}"
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+def test_the_lake_that_is_exported_is_the_one_that_questions_and_retention_can_read(services: dict[str, Any]) -> None:
+    assert services["lake"]["profiles"] == ["lake"]
+    assert "tracker lake export /lake;" in services["lake"]["entrypoint"][2]
+    for name, volume in (("lake", "lake:/lake"), ("maintain", "lake:/lake"), ("query", "lake:/lake:ro")):
+        assert volume in services[name]["volumes"], name
+    assert services["query"]["environment"]["LAKE"] == "${LAKE:-}"
+
+
+def test_upkeep_deletes_nothing_unless_it_is_given_options(services: dict[str, Any], tmp_path: Path) -> None:
+    shell, option, script = services["maintain"]["entrypoint"]
+    (tmp_path / "tracker").write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    (tmp_path / "tracker").chmod(0o755)
+    once = script.replace("$$", "$").replace("; sleep 3600", "; break").replace("/tmp/", f"{tmp_path}/")
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    for options, arguments in (
+        ("", ["maintain"]),
+        ("--keep 13months --archive-first /lake", ["maintain", "--keep", "13months", "--archive-first", "/lake"]),
+    ):
+        done = run(shell, option, once, env={**environment, "MAINTAIN_OPTIONS": options})
+        assert done.stdout == "".join(f"[{one}]" for one in arguments)
+    assert services["maintain"]["environment"]["MAINTAIN_OPTIONS"] == "${MAINTAIN_OPTIONS:-}"
 
 
 def test_commands_are_those_of_the_command_line(services: dict[str, Any]) -> None:

@@ -351,6 +351,16 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         lambda o: named(o, "NetworkPolicy", "outbox")["spec"]["egress"][0]["ports"][0].update(port=5433),
         "Deployment/outbox: may not reach the application's database",
     ),
+    "an export that can't reach the bucket": (
+        "all but cnpg",
+        lambda o: pod(o, "CronJob", "lake")["metadata"]["labels"].pop("event-tracker/lake-client"),
+        "CronJob/lake: may not reach the bucket",
+    ),
+    "upkeep that can't read the lake": (
+        "all but cnpg",
+        lambda o: named(o, "NetworkPolicy", "lake")["spec"]["egress"].pop(0),
+        "CronJob/maintain: may not reach the bucket",
+    ),
     "an autoscaler without target": (
         "production",
         lambda o: named(o, "HorizontalPodAutoscaler", "query")["spec"]["scaleTargetRef"].update(name="qery"),

@@ -297,8 +297,12 @@ def reachable(objects: list[Object]) -> Iterator[str]:
         uses += str([settings.get(name) for name in config_maps(template)])
         if "'DATABASE_URL_FILE'" in uses and _labels(template).get("event-tracker/database-client") != "true":
             yield f"{label(one)}: may not reach the database"
-        if "OUTBOX_DATABASE_URL_FILE" in uses and not _may_leave(policies, _labels(template), 5432):
+        if "OUTBOX_DATABASE_URL_FILE" in uses and not _may_leave(
+            policies, _labels(template), "namespaceSelector", 5432
+        ):
             yield f"{label(one)}: may not reach the application's database"
+        if "s3://" in uses and not _may_leave(policies, _labels(template), "ipBlock", 443):
+            yield f"{label(one)}: may not reach the bucket"
         for name in sorted(set(re.findall(r"http://([a-z]+):\d+", uses))):
             service = {"app.kubernetes.io/name": name}
             if not _let(policies, "egress", _labels(template), service):
@@ -307,10 +311,10 @@ def reachable(objects: list[Object]) -> Iterator[str]:
                 yield f"{label(one)}: isn't let in by {name}"
 
 
-def _may_leave(policies: list[Object], whose: dict[str, str], port: int) -> bool:
-    """Whether a policy for pods with the labels `whose` allows connections to other namespaces, at this port."""
+def _may_leave(policies: list[Object], whose: dict[str, str], side_of: str, port: int) -> bool:
+    """Whether a policy for pods with the labels `whose` allows connections to others than the namespace's pods, at this port."""
     return any(
-        "namespaceSelector" in side and port in {one["port"] for one in rule["ports"]}
+        side_of in side and port in {one["port"] for one in rule["ports"]}
         for policy in policies
         if matches(policy["podSelector"], whose)
         for rule in policy.get("egress") or []
