@@ -1,9 +1,11 @@
 """The compose stack from end to end, in a real Docker engine: store, read, watch, and outlive a stop of the database."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +69,36 @@ def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
 
+def test_the_lake_that_is_exported_is_the_one_that_questions_and_retention_can_read(services: dict[str, Any]) -> None:
+    assert services["lake"]["profiles"] == ["lake"]
+    assert "tracker lake export /lake;" in services["lake"]["entrypoint"][2]
+    for name, volume in (("lake", "lake:/lake"), ("maintain", "lake:/lake"), ("query", "lake:/lake:ro")):
+        assert volume in services[name]["volumes"], name
+    assert services["query"]["environment"]["LAKE"] == "${LAKE:-}"
+
+
+def test_upkeep_deletes_nothing_unless_it_is_given_options(services: dict[str, Any], tmp_path: Path) -> None:
+    shell, option, script = services["maintain"]["entrypoint"]
+    (tmp_path / "tracker").write_text('#!/bin/sh\nprintf "[%s]" "$@"\n')
+    (tmp_path / "tracker").chmod(0o755)
+    once = script.replace("$$", "$").replace("; sleep 3600", "; break").replace("/tmp/", f"{tmp_path}/")
+    environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    for options, arguments in (
+        ("", ["maintain"]),
+        ("--keep 13months --archive-first /lake", ["maintain", "--keep", "13months", "--archive-first", "/lake"]),
+    ):
+        done = run(shell, option, once, env={**environment, "MAINTAIN_OPTIONS": options})
+        assert done.stdout == "".join(f"[{one}]" for one in arguments)
+    assert services["maintain"]["environment"]["MAINTAIN_OPTIONS"] == "${MAINTAIN_OPTIONS:-}"
+
+
+def test_commands_are_those_of_the_command_line(services: dict[str, Any]) -> None:
+    commands = [one["command"] for one in services.values() if "/tracker:" in one["image"] and "command" in one]
+    assert ["outbox", "run"] in [command[:2] for command in commands]
+    for command in commands:
+        run(tool("tracker"), *command, "--help")
+
+
 PERSON = {"name": "ann", "password": "correct horse battery"}
 
 
@@ -85,6 +117,7 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["dashboard"] == set()
     assert given["simulate"] == {"write-key"}
     assert given["s3"] == {"write-key", "visitor-secret", "aws-credentials"}
+    assert given["outbox"] == {"outbox-url", "outbox-write-key"}
     assert given["storer"] == {"collector-url"}
     assert given["publisher"] == {"relay-url"}
     assert given["importer"] == {"write-key"}

@@ -34,18 +34,22 @@ NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
 NO_LAKE = "NetworkPolicy/lake: selects no pod"
 NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/streams: selects no pod"]
-NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "s3", "streams")]
+NO_OUTBOX = "NetworkPolicy/outbox: selects no pod"
+NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "outbox", "s3", "streams")]
 SELECT_NOTHING = {
     "base and network-policies": [
         "NetworkPolicy/http-clients: selects no pod",
         NO_KAFKA[0],
         NO_LAKE,
         NO_OIDC,
+        NO_OUTBOX,
         NO_S3,
         NO_KAFKA[1],
     ],
     "base and monitoring": NO_POD_METRICS,
-    **{overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS},
+    **{
+        overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_OUTBOX, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS
+    },
     "base and kafka-archive": [
         "Deployment/archive: ConfigMap/kafka-settings isn't rendered",
         "KafkaUser/kafka-archive: Kafka/events isn't rendered",
@@ -341,6 +345,21 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         "minikube",
         lambda o: named(o, "NetworkPolicy", "query")["spec"]["ingress"][0]["from"].pop(1),
         "Deployment/dashboard: isn't let in by query",
+    ),
+    "an outbox that can't be read": (
+        "all but cnpg",
+        lambda o: named(o, "NetworkPolicy", "outbox")["spec"]["egress"][0]["ports"][0].update(port=5433),
+        "Deployment/outbox: may not reach the application's database",
+    ),
+    "an export that can't reach the bucket": (
+        "all but cnpg",
+        lambda o: pod(o, "CronJob", "lake")["metadata"]["labels"].pop("event-tracker/lake-client"),
+        "CronJob/lake: may not reach the bucket",
+    ),
+    "upkeep that can't read the lake": (
+        "all but cnpg",
+        lambda o: named(o, "NetworkPolicy", "lake")["spec"]["egress"].pop(0),
+        "CronJob/maintain: may not reach the bucket",
     ),
     "an autoscaler without target": (
         "production",

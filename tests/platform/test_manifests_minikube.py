@@ -1,11 +1,13 @@
 """scripts/minikube, with programs that write down how they are called. No cluster: it is run for real by people only."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from tools import ROOT, run
 
 PROGRAM = """#!/bin/sh
@@ -62,6 +64,16 @@ def test_it_starts_loads_installs_makes_secrets_and_applies_in_this_order(checko
     assert -1 not in places, calls
     assert places == sorted(places), calls
     assert "port-forward" in done.stderr
+
+
+def test_it_loads_each_image_that_the_overlay_may_name_and_so_does_the_readme(checkout: Path):
+    minikube(checkout)
+    named = yaml.safe_load((ROOT / "k8s/overlays/minikube/images/kustomization.yaml").read_text())["images"]
+    wanted = [f"{image['name']}:dev" for image in named]
+    calls = (checkout / "calls").read_text()
+    assert re.findall(r"image load --profile event-tracker (\S+)", calls) == wanted
+    (by_hand,) = re.findall(r"for app in ([a-z ]+); do minikube", (ROOT / "argocd/README.md").read_text())
+    assert [f"event-tracker/{app}:dev" for app in by_hand.split()] == wanted
 
 
 def test_it_loads_no_images_once_the_overlay_names_digests(checkout: Path):

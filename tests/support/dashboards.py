@@ -135,10 +135,9 @@ def watching(prometheus: str, folder: Path, collector: Service, query: Service) 
         (folder / f"{path.stem}.rules.yaml").write_text(yaml.safe_dump(groups))
     with kafka_metrics() as kafka:
         targets = {
-            "collector": [collector.url, f"http://127.0.0.1:{free_port()}", kafka.collector_address],
+            **{job: [address] for job, address in kafka.addresses.items()},
+            "collector": [collector.url, f"http://127.0.0.1:{free_port()}", kafka.addresses["collector"]],
             "query": [query.url],
-            "storer": [kafka.storer_address],
-            "publisher": [kafka.publisher_address],
         }
         with _prometheus(prometheus, folder, targets) as url:
             yield Watched(url, collector, query, kafka)

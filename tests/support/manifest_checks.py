@@ -295,14 +295,31 @@ def reachable(objects: list[Object]) -> Iterator[str]:
     for one, template in pods(objects):
         uses = str([container.get("env") for container in containers(template)])
         uses += str([settings.get(name) for name in config_maps(template)])
-        if "DATABASE_URL_FILE" in uses and _labels(template).get("event-tracker/database-client") != "true":
+        if "'DATABASE_URL_FILE'" in uses and _labels(template).get("event-tracker/database-client") != "true":
             yield f"{label(one)}: may not reach the database"
+        if "OUTBOX_DATABASE_URL_FILE" in uses and not _may_leave(
+            policies, _labels(template), "namespaceSelector", 5432
+        ):
+            yield f"{label(one)}: may not reach the application's database"
+        if "s3://" in uses and not _may_leave(policies, _labels(template), "ipBlock", 443):
+            yield f"{label(one)}: may not reach the bucket"
         for name in sorted(set(re.findall(r"http://([a-z]+):\d+", uses))):
             service = {"app.kubernetes.io/name": name}
             if not _let(policies, "egress", _labels(template), service):
                 yield f"{label(one)}: may not go to {name}"
             if not _let(policies, "ingress", service, _labels(template)):
                 yield f"{label(one)}: isn't let in by {name}"
+
+
+def _may_leave(policies: list[Object], whose: dict[str, str], side_of: str, port: int) -> bool:
+    """Whether a policy for pods with the labels `whose` allows connections to others than the namespace's pods, at this port."""
+    return any(
+        side_of in side and port in {one["port"] for one in rule["ports"]}
+        for policy in policies
+        if matches(policy["podSelector"], whose)
+        for rule in policy.get("egress") or []
+        for side in rule["to"]
+    )
 
 
 def _let(policies: list[Object], way: str, whose: dict[str, str], other: dict[str, str]) -> bool:

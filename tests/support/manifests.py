@@ -21,7 +21,7 @@ COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
 DATABASES = ("cnpg", "postgres")
 """Components of which an overlay takes one."""
 
-BESIDE = {"kafka-publisher": ("kafka",)}
+BESIDE = {"kafka-publisher": ("kafka",), "lake-archive": ("lake",)}
 """Components that are nothing without others."""
 
 SETS = {
@@ -41,6 +41,7 @@ SECRETS = {
     "signing-key": {"key"},
     "oidc-client": {"secret"},
     "visitor-secret": {"key"},
+    "outbox": {"url", "write-key"},
     "access-keys": {"admin-token", "read-token", "write-key"},
     "grafana-database": {"url", "password"},
 }

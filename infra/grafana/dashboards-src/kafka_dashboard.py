@@ -8,6 +8,8 @@ from sources import now, over_time
 JOB = 'job="storer"'
 COLLECTOR = 'job="collector"'
 PUBLISHER = 'job="publisher"'
+IMPORTER = 'job="importer"'
+ARCHIVE = 'job="archive"'
 
 
 def rate(metric: str, selector: str, label: str) -> str:
@@ -19,13 +21,16 @@ def kafka() -> dashboard.Dashboard:
     return board(
         "kafka",
         "Kafka",
-        "Where events go through Kafka: the way in, the lag, the storers, the publisher. Without Kafka it has no data.",
+        "Where events go through Kafka: the way in, the lag, the storers, the publisher, the importer, the archive. "
+        "Without Kafka it has no data.",
         {
             "Now": at_a_glance(),
             "From the collectors": way_in(),
             "Lag": lag(),
             "The storers": storing(),
             "The publisher": publishing(),
+            "The importer": importing(),
+            "The archive": archiving(),
             "Process": process(JOB),
         },
     )
@@ -204,3 +209,86 @@ def publishing() -> list[Panel]:
             steps=[(0.1, "red")],
         ),
     ]
+
+
+def importing() -> list[Panel]:
+    return [
+        consumer_lag("importer", IMPORTER, "imported", 900),
+        lines(
+            "Records imported, by outcome",
+            "Records a second. Refused and unreadable ones are kept by the collector as refused events.",
+            "suffix: records/s",
+            over_time(rate("importer_records_total", IMPORTER, "outcome"), "{{outcome}}"),
+            stacked=True,
+        ),
+        lines(
+            "Duration of the importer's requests",
+            "Until the collector's answer, of each request.",
+            "s",
+            *percentiles("importer_request_seconds", IMPORTER),
+        ),
+        lines(
+            "What the importer tries again",
+            "Requests by the collector's status, without an answer: silence; and Kafka's errors by librdkafka's name.",
+            "suffix: errors/s",
+            over_time(rate("importer_collector_errors_total", IMPORTER, "status"), "collector {{status}}"),
+            over_time(rate("importer_errors_total", IMPORTER, "code"), "Kafka {{code}}"),
+            steps=[(0.1, "red")],
+        ),
+        consumer_state("importer", IMPORTER, "the collector is unavailable or asks to wait"),
+    ]
+
+
+def archiving() -> list[Panel]:
+    return [
+        consumer_lag("archive", ARCHIVE, "in a file", 3600),
+        lines(
+            "Records and files archived",
+            "Records wait for ARCHIVE_SECONDS, or until there are ARCHIVE_RECORDS of them.",
+            "cps",
+            over_time(f"sum(rate(archive_records_total{{{ARCHIVE}}}[$__rate_interval]))", "records"),
+            over_time(f"sum(rate(archive_files_total{{{ARCHIVE}}}[$__rate_interval]))", "files"),
+        ),
+        lines(
+            "Bytes archived",
+            "Compressed, a second.",
+            "Bps",
+            over_time(f"sum(rate(archive_bytes_total{{{ARCHIVE}}}[$__rate_interval]))", "bytes"),
+        ),
+        lines(
+            "Duration of writing a file",
+            "Making it, and writing it to its place.",
+            "s",
+            *percentiles("archive_write_seconds", ARCHIVE),
+        ),
+        lines(
+            "What the archive tries again",
+            "Files that the folder or the bucket didn't take, by kind, and Kafka's errors by librdkafka's name.",
+            "suffix: errors/s",
+            over_time(rate("archive_target_errors_total", ARCHIVE, "kind"), "target {{kind}}"),
+            over_time(rate("archive_errors_total", ARCHIVE, "code"), "Kafka {{code}}"),
+            steps=[(0.1, "red")],
+        ),
+        consumer_state("archive", ARCHIVE, "the folder or the bucket takes no files"),
+    ]
+
+
+def consumer_lag(name: str, job: str, done: str, alert_seconds: int) -> Panel:
+    return lines(
+        f"Lag of the {name}",
+        f"How old the newest record is that is {done}, of the partition that is behind the most; 0 if nothing waits. "
+        "The dashed line is where the alert begins.",
+        "s",
+        over_time(f"max({name}_lag_seconds{{{job}}})", "most behind"),
+        steps=[(alert_seconds, "red")],
+    )
+
+
+def consumer_state(name: str, job: str, hindrance: str) -> Panel:
+    return lines(
+        f"Partitions of the {name}",
+        f"Those that are read, and the processes that read nothing, since {hindrance}.",
+        "short",
+        over_time(f"sum({name}_assigned_partitions{{{job}}})", "partitions"),
+        over_time(f"sum({name}_paused{{{job}}})", "paused"),
+    )

@@ -190,6 +190,15 @@ def test_a_file_that_is_the_only_copy_is_not_written_over(run, archive, stored, 
     assert "can't write 2026-03-01: part-0.parquet is missing" in run("export", target, code=2).output
 
 
+def test_without_the_lake_nothing_is_deleted_and_the_other_upkeep_is_done(archive, stored, owner, target):
+    stored.add(3)
+    said = archive(code=1)
+    assert "folded" in said
+    assert "built 1 blocks" in said
+    assert f"nothing more was deleted: {target} is no lake yet: run `tracker lake export` first" in said
+    assert stored_rows(owner) == 3
+
+
 def test_only_one_lake_has_archived_events(run, archive, stored, owner, target, tmp_path):
     stored.add(3)
     other = tmp_path / "other"

@@ -165,19 +165,25 @@ def delete(connection: psycopg.Connection, keep: str | None) -> list[str]:
 def delete_archived(connection: psycopg.Connection, keep: str | None, lake: str) -> list[str]:
     """Erase from the lake whoever was erased, then delete what is too old and in the lake. Returns what couldn't be done.
 
-    Nothing is deleted while erased people can't be taken out: the lake would be the only place of still more events.
+    Nothing is deleted while erased people can't be taken out: the lake would be the only place of still more events. Other maintenance
+    goes on without a lake: partitions are needed in any case.
     """
     problems: list[str] = []
-    with open_archive(connection, lake) as archive:
-        outcome = archive.erase(problems.append)
-        if outcome.ids:
-            click.echo(str(outcome))
-        if outcome.failed:
-            return [*problems, "no event was deleted, since erased people couldn't be taken out of the lake"]
-        if expired := find_expired(connection, keep, is_archive_first=True):
-            first = ArchiveFirst(archive, expired.limits)
-            print_total(delete_expired(connection, expired, print_part, first), "freed")
-            problems += [f"not deleted, since the lake hasn't got it: {problem}" for problem in first.problems]
+    try:
+        with open_archive(connection, lake) as archive:
+            outcome = archive.erase(problems.append)
+            if outcome.ids:
+                click.echo(str(outcome))
+            if outcome.failed:
+                return [*problems, "no event was deleted, since erased people couldn't be taken out of the lake"]
+            if expired := find_expired(connection, keep, is_archive_first=True):
+                first = ArchiveFirst(archive, expired.limits)
+                print_total(delete_expired(connection, expired, print_part, first), "freed")
+                problems += [f"not deleted, since the lake hasn't got it: {problem}" for problem in first.problems]
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        problems.append(f"the lake wasn't used, so nothing more was deleted: {error.message}")
     return problems
 
 
