@@ -48,6 +48,7 @@ def run(settings: PublisherSettings) -> None:
         relay = Relay(
             pool,
             settings.publisher_name,
+            place="published topics",
             from_earliest=settings.publish_from == "earliest",
             wants_erasures=True,
             max_events=settings.batch_events,
