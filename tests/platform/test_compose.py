@@ -122,6 +122,8 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["publisher"] == {"relay-url"}
     assert given["importer"] == {"write-key"}
     assert given["archive"] == set()
+    assert given["cassandra-relay"] == {"relay-url"}
+    assert given["cassandra"] == given["cassandra-keyspace"] == set()
     assert given["kafka"] == given["kafka-topics"] == given["kafka-console"] == set()
 
 
@@ -159,6 +161,16 @@ def test_only_what_uses_kafka_is_on_its_network(services: dict[str, Any]) -> Non
     }
     assert services["kafka"]["networks"] == ["kafka"]
     assert "ports" not in services["kafka"]
+
+
+def test_without_its_profile_nothing_of_cassandra_runs_and_only_its_relay_reaches_it(services: dict[str, Any]) -> None:
+    of_it = {"cassandra", "cassandra-keyspace", "cassandra-relay"}
+    assert {name for name, service in services.items() if service.get("profiles") == ["cassandra"]} == of_it
+    assert {name for name, service in services.items() if "cassandra" in service["networks"]} == of_it
+    assert services["cassandra"]["networks"] == services["cassandra-keyspace"]["networks"] == ["cassandra"]
+    assert not any("ports" in services[name] for name in of_it)
+    for name, service in services.items():
+        assert name in of_it or not of_it & service.get("depends_on", {}).keys(), name
 
 
 def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> None:

@@ -35,8 +35,8 @@ WITH_ENRICHMENT = ("collector", "tracker")
 EXTRAS = {
     "collector": ["fast", "enrich", "kafka"],
     "query": ["fast", "s3"],
-    "tracker": ["s3", "parquet", "kafka"],
-    "streams": ["parquet", "s3"],
+    "tracker": ["s3", "parquet", "kafka", "cassandra"],
+    "streams": ["parquet", "s3", "cassandra"],
 }
 """App → the extras that its image has."""
 

@@ -18,6 +18,7 @@ import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
 import event_tracker.streams.archive.metrics
+import event_tracker.streams.cassandra.metrics
 import event_tracker.streams.importer.metrics
 import event_tracker.streams.publisher.metrics
 import event_tracker.streams.storer.metrics
@@ -26,12 +27,14 @@ from event_tracker.cli.ingest.logs.kinds import KINDS, OTHER_METHODS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
+from event_tracker.core.cassandra.settings import CassandraSettings
 from event_tracker.core.kafka.settings import BrokerSettings, KafkaSettings
 from event_tracker.core.postgres.database_parts import part_names
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
 from event_tracker.streams.archive.settings import ArchiveSettings
+from event_tracker.streams.cassandra.settings import CassandraRelaySettings
 from event_tracker.streams.consuming.metrics import ConsumerMetrics
 from event_tracker.streams.importer.settings import ImporterSettings
 from event_tracker.streams.publisher.settings import PublisherSettings
@@ -137,6 +140,8 @@ def parts() -> dict[Path, dict[str, str]]:
             "migrate": settings_table(MigrateSettings),
             "storer": settings_table(StorerSettings, KafkaSettings),
             "publisher": settings_table(PublisherSettings, KafkaSettings),
+            "cassandra": settings_table(CassandraSettings),
+            "cassandra-relay": settings_table(CassandraRelaySettings, CassandraSettings),
             "importer": settings_table(ImporterSettings, BrokerSettings),
             "archive": settings_table(ArchiveSettings, BrokerSettings),
         },
@@ -149,6 +154,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "outbox": metrics_table(event_tracker.cli.outbox.metrics),
             "storer": metrics_table(event_tracker.streams.storer.metrics),
             "publisher": metrics_table(event_tracker.streams.publisher.metrics),
+            "cassandra-relay": metrics_table(event_tracker.streams.cassandra.metrics),
             "importer": metrics_table(event_tracker.streams.importer.metrics),
             "archive": metrics_table(event_tracker.streams.archive.metrics),
         },

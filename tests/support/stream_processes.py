@@ -1,4 +1,4 @@
-"""Consumers of topics as processes: storers, importers, archives."""
+"""Processes of streams: storers, importers, archives, relays."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from servers import Service, running
 
 
 class StreamProcess(Service):
-    """A consumer, as a process. Its `url` is that of its metrics."""
+    """A process. Its `url` is that of its metrics."""
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0 if it has none."""
@@ -31,15 +31,22 @@ class StreamProcess(Service):
 def stream_processes(
     folder: Path, kafka: KafkaCluster, name: str, common: Mapping[str, object]
 ) -> Iterator[Callable[..., StreamProcess]]:
-    """Yield a function that starts processes of streams; `wait=False` doesn't wait until they are members of the group."""
+    """Yield a function that starts consumers; `wait=False` doesn't wait until they are members of the group."""
+    with started_processes(
+        folder, name, {"KAFKA_BROKERS": kafka.servers, "KAFKA_SESSION_SECONDS": 2, **common}
+    ) as start:
+        yield start
+
+
+@contextmanager
+def started_processes(folder: Path, name: str, common: Mapping[str, object]) -> Iterator[Callable[..., StreamProcess]]:
+    """Yield a function that starts processes of streams; `wait=False` doesn't wait until they are ready."""
     started: list[StreamProcess] = []
 
     def start(*, wait: bool = True, **settings: object) -> StreamProcess:
         port = free_port()
         log = folder / f"{name}-{len(started)}.log"
-        given = {
-            "KAFKA_BROKERS": kafka.servers, "METRICS_PORT": port, "KAFKA_SESSION_SECONDS": 2, **common, **settings
-        }  # fmt: skip
+        given = {"METRICS_PORT": port, **common, **settings}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", f"event_tracker.streams.{name}"],

@@ -30,7 +30,14 @@ def open_relay(postgres: Postgres, database: str) -> Iterator[Callable[..., Rela
             pool = stack.enter_context(
                 open_pool(postgres.url(database, "relay"), name="relay", size=1, timeout=30, options={}, watched=False)
             )
-            given = {"from_earliest": True, "wants_erasures": True, "max_events": 100, "max_bytes": 2**20, **options}
+            given = {
+                "place": "here",
+                "from_earliest": True,
+                "wants_erasures": True,
+                "max_events": 100,
+                "max_bytes": 2**20,
+                **options,
+            }
             relay = Relay(pool, name, **given)
             relay.close = pool.close
             return relay
@@ -175,7 +182,9 @@ def test_a_prepared_transaction_is_waited_for(own_postgres, tmp_path):
     pool = open_pool(own_postgres.url("events", "relay"), name="relay", size=1, timeout=30, options={}, watched=False)
     writing = psycopg.connect(own_postgres.url("events"))
     with pool, writing:
-        relay = Relay(pool, "test", from_earliest=True, wants_erasures=False, max_events=9, max_bytes=9999)
+        relay = Relay(
+            pool, "test", place="here", from_earliest=True, wants_erasures=False, max_events=9, max_bytes=9999
+        )
         read_all(relay)
         store(writing, 1)
         writing.execute("prepare transaction 'one'")

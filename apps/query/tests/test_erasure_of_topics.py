@@ -85,13 +85,16 @@ def test_without_a_topic_nothing_is_noted_and_the_receipt_names_none(world):
 
 
 def test_the_receipt_names_all_places_that_have_copies(world, topics, owner):
-    owner.execute("insert into relays values ('publisher', now(), true)")
+    for name, place in (("publisher", "published topics"), ("other", "published topics"), ("cassandra", "cassandra")):
+        owner.execute("insert into relays values (%s, now(), true, %s)", [name, place])
     owner.execute("insert into archived_days values ('2026-01-01Z', 'shop', 1, 0, 0)")
     before = datetime.now(UTC)
-    copies = {one["place"]: one["until"] for one in world.erase("ann").json()["copies"]}
+    named = world.erase("ann").json()["copies"]
+    copies = {one["place"]: one["until"] for one in named}
+    assert len(copies) == len(named)
     until = datetime.fromisoformat(copies.pop("topic events"))
     assert timedelta(0) <= until - before - timedelta(days=14) < timedelta(minutes=1)
-    assert copies == {"published topics": None, "lake": None}
+    assert copies == {"published topics": None, "cassandra": None, "lake": None}
 
 
 @pytest.mark.parametrize(

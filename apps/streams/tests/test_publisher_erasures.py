@@ -55,7 +55,13 @@ def start(postgres: Postgres, database: str, owner: psycopg.Connection) -> Itera
 
         def start(topic: Topic) -> Process:
             pool = stack.enter_context(open_pool(url, name="relay", size=1, timeout=30, options={}, watched=False))
-            options = {"from_earliest": True, "wants_erasures": True, "max_events": 100, "max_bytes": 2**20}
+            options = {
+                "place": "here",
+                "from_earliest": True,
+                "wants_erasures": True,
+                "max_events": 100,
+                "max_bytes": 2**20,
+            }
             relay = Relay(pool, "test", **options)
 
             def lose_session() -> None:

@@ -1,6 +1,8 @@
 """The commands `tracker events` and `tracker top-types`."""
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from event_tracker.cli.ask.filters import filter_option
-from event_tracker.cli.ask.user_events import EventFollower, StoredEvent, UserEvents
+from event_tracker.cli.ask.user_events import EventFollower, ReadsEvents, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import identity_option, parse_time, patience_option, query_options, source_option
+from event_tracker.cli.settings import read_settings
 from event_tracker.cli.terminal import console_of_output, local_time, printable
+from event_tracker.core.cassandra.settings import CassandraSettings
 
 POLL_SECONDS = 1.0
 BAR_WIDTH = 30
@@ -36,6 +40,14 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
 @click.option("--follow", is_flag=True, help="Go on showing new events, oldest first, until Ctrl-C.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["service", "cassandra"]),
+    default="service",
+    show_default=True,
+    help="Whom it asks: the query service, or the Cassandra of CASSANDRA_HOSTS (docs/cassandra.md).",
+)
 @query_options
 @patience_option
 def events(
@@ -47,6 +59,7 @@ def events(
     limit: int,
     as_json: bool,
     follow: bool,
+    origin: str,
     query: str,
     token: str | None,
     patience: float,
@@ -54,13 +67,19 @@ def events(
     """Show the events of USER_ID, with all ids that are linked to it, newest first.
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
+    --from cassandra knows no linked ids: it shows those of USER_ID only.
     """
-    client = open_client("query service", query, patience, token=token)
-    user_events = UserEvents(client, user_id, types, sources, filter_texts, is_raw=is_raw)
-    if follow:
-        _follow(EventFollower(user_events, limit), as_json=as_json)
-        return
-    found = list(user_events.newest(limit))
+    with ExitStack() as stack:
+        user_events: ReadsEvents
+        if origin == "cassandra":
+            user_events = _open_cassandra(stack, user_id, types, sources, filter_texts)
+        else:
+            client = open_client("query service", query, patience, token=token)
+            user_events = UserEvents(client, user_id, types, sources, filter_texts, is_raw=is_raw)
+        if follow:
+            _follow(EventFollower(user_events, limit), as_json=as_json)
+            return
+        found = list(user_events.newest(limit))
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
         kind += f" from {' or '.join(sources)}" if sources else ""
@@ -71,6 +90,19 @@ def events(
             click.echo(event.json)
     else:
         console_of_output().print(_table(found))
+
+
+def _open_cassandra(
+    stack: ExitStack, user_id: str, types: Sequence[str], sources: Sequence[str], filter_texts: Sequence[str]
+) -> ReadsEvents:
+    if filter_texts:
+        raise click.UsageError("--from cassandra has no --filter: it selects by --type and --source only.")
+    settings = read_settings(CassandraSettings)
+    if not settings.cassandra_hosts:
+        raise click.UsageError("Set CASSANDRA_HOSTS for --from cassandra.")
+    from event_tracker.cli.ask.cassandra_events import open_events  # needs the extra, which other commands don't
+
+    return stack.enter_context(open_events(settings, user_id, types, sources))
 
 
 def _follow(follower: EventFollower, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -37,6 +37,16 @@ class StoredEvent(msgspec.Struct, frozen=True):
     def sort_key(self) -> tuple[datetime, datetime, str]:
         """Orders its user's events. Those of the same time are in the order of arrival."""
         return self.timestamp, self.received_at, self.event_id
+
+
+class ReadsEvents(Protocol):
+    """The events of one user, wherever they are read."""
+
+    def newest(self, limit: int) -> Iterator[StoredEvent]:
+        """Fetch up to `limit` events, newest first."""
+
+    def since(self, start: datetime | None) -> list[StoredEvent]:
+        """Fetch all events from a time on, or all events if it is None."""
 
 
 class _Page(msgspec.Struct):
@@ -94,7 +104,7 @@ class EventFollower:
     It requests the last minutes again each time, because events may arrive out of order, and remembers which it has returned.
     """
 
-    def __init__(self, events: UserEvents, backlog: int) -> None:
+    def __init__(self, events: ReadsEvents, backlog: int) -> None:
         self.events = events
         self.backlog = backlog
         self._shown: set[tuple[datetime, str, str]] = set()

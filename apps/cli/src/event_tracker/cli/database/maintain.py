@@ -210,7 +210,7 @@ def forget_relays(connection: psycopg.Connection) -> list[str]:
         for (name,) in forgotten
     ]
     problems += [
-        f"{ids:,} erased ids wait for the relay {name}, some for a week. Run it (a publisher), or delete its row in `relays`: "
+        f"{ids:,} erased ids wait for the relay {name}, some for a week. Run it (such as a publisher), or delete its row in `relays`: "
         f"on {day} it is removed"
         for name, ids, day in late
     ]

@@ -34,14 +34,14 @@ def require_programs() -> tuple[str, str]:
     return str(found["java"]), str(found["mvn"])
 
 
-def fetch_jars(folder: Path) -> None:
-    """Fetch them into a folder: 44 MB, once more in Maven's own folder.
+def fetch_jars(folder: Path, pom: Path = POM) -> None:
+    """Fetch them, or those of another `pom`, into a folder: Kafka's are 44 MB, once more in Maven's own folder.
 
     Raises:
         ClickException: with the end of what Maven said.
     """
     _, maven = require_programs()
-    command = [maven, "--batch-mode", "--quiet", "-ntp", "--file", str(POM), PLUGIN]
+    command = [maven, "--batch-mode", "--quiet", "-ntp", "--file", str(pom), PLUGIN]
     options = ["-DincludeScope=runtime", f"-DoutputDirectory={folder.resolve()}"]
     done = subprocess.run(  # noqa: S603
         [*command, *options],
@@ -52,4 +52,4 @@ def fetch_jars(folder: Path) -> None:
         timeout=FETCH_SECONDS,
     )
     if done.returncode != 0:
-        raise click.ClickException(f"Maven can't fetch Kafka: {done.stdout[-TAIL:].strip()}")
+        raise click.ClickException(f"Maven can't fetch what {pom.name} names: {done.stdout[-TAIL:].strip()}")

@@ -78,6 +78,7 @@ class Relay:
     Args:
         pool: of one connection that stays the same, in the role `relay`: the turn is its session's.
         name: of the relay, in `relays`.
+        place: where it writes to, as receipts of erasures name it.
         from_earliest: whether a relay that isn't known yet begins with the oldest event, or with those that are received from now on.
         wants_erasures: whether erasures are noted for it.
         max_events: of a batch.
@@ -92,6 +93,7 @@ class Relay:
         pool: ConnectionPool[psycopg.Connection],
         name: str,
         *,
+        place: str,
         from_earliest: bool,
         wants_erasures: bool,
         max_events: int,
@@ -100,6 +102,7 @@ class Relay:
         self.mark: Mark | None = None
         self._pool = pool
         self._name = name
+        self._place_name = place
         self._from_earliest = from_earliest
         self._wants_erasures = wants_erasures
         self._max_events = max_events
@@ -250,7 +253,12 @@ class Relay:
             with connection.transaction():
                 connection.execute(QUERIES["without_limit"])
                 ((position,),) = connection.execute(QUERIES["find_start"], start, binary=True).fetchall()
-        parameters = {"relay": self._name, "position": position, "erasures": self._wants_erasures}
+        parameters = {
+            "relay": self._name,
+            "position": position,
+            "erasures": self._wants_erasures,
+            "place": self._place_name,
+        }
         with connection.transaction():
             connection.execute(QUERIES["shut_out_erasures"])
             ((position,),) = connection.execute(QUERIES["register"], parameters, binary=True).fetchall()

@@ -20,8 +20,8 @@ set local statement_timeout = 0;
 select coalesce((select min(received_at) from events where %(from_earliest)b), least(mark, latest)) from relay_mark();
 
 -- name: register
-insert into relays (name, position, erasures) values (%(relay)b, %(position)b, %(erasures)b)
-on conflict (name) do update set erasures = excluded.erasures
+insert into relays (name, position, erasures, place) values (%(relay)b, %(position)b, %(erasures)b, %(place)b)
+on conflict (name) do update set erasures = excluded.erasures, place = excluded.place
 returning position;
 
 -- name: read_mark

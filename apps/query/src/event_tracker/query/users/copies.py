@@ -21,7 +21,8 @@ class Copies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     place: Annotated[
         str,
         Meta(
-            description="`topic NAME` of Kafka, `published topics`, `lake`, or `archive of topics`: files that are made of one."
+            description="`topic NAME` of Kafka, `published topics`, `cassandra`, `lake`, or `archive of topics`: files that are made of "
+            "one."
         ),
     ]
     until: Annotated[Time | None, Meta(description="From then on there are none; null: there is no such time.")]

@@ -53,6 +53,6 @@ select set_config('event_tracker.notes_copies', 'on', true);
 -- Where there may be events of before, and until when at most; null: there is no bound.
 select 'topic ' || name, now() + keep from (select name, keep from topics order by name) as topics
 union all
-select 'published topics', null where exists (select from relays)
+select place, null from (select distinct place from relays order by place) as places
 union all
 select 'lake', null where exists (select from archived_days);

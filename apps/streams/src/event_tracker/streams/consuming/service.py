@@ -17,7 +17,8 @@ from event_tracker.streams.consuming.positions import Positions
 from event_tracker.streams.consuming.settings import ConsumerSettings
 from event_tracker.streams.consuming.source import LostRecordsError, RecordSource
 from event_tracker.streams.consuming.subscription import Subscription
-from event_tracker.streams.process.service import Loop, exit_with_sentence, serve_state, wait_for_topic
+from event_tracker.streams.process.brokers import exit_with_sentence, wait_for_topic
+from event_tracker.streams.process.service import Loop, serve_state
 
 log = structlog.get_logger("streams")
 

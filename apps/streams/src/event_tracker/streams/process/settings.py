@@ -3,18 +3,13 @@
 from dataclasses import MISSING, dataclass
 
 from event_tracker.core.kafka.settings import BrokerSettings
-from event_tracker.core.settings import setting, validate
+from event_tracker.core.settings import Settings, setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessSettings(BrokerSettings):
-    """Which brokers a process speaks to, and how it says how it is. A base class before others: its settings are listed last then."""
+class StateSettings(Settings):
+    """How a process says how it is."""
 
-    kafka_brokers: str = setting(
-        "Brokers of Kafka to start from, `host:port`, separated by commas.",
-        default=MISSING,
-        check=validate.Length(min=1),
-    )
     host: str = setting("Address on which METRICS_PORT listens.", default="127.0.0.1")
     metrics_port: int = setting(
         "Port that answers `/metrics`, `/livez` and `/readyz`. 0: none.",
@@ -24,3 +19,14 @@ class ProcessSettings(BrokerSettings):
         "From which level on it logs.", default="info", check=validate.OneOf(["debug", "info", "warning", "error"])
     )
     revision: str = setting("Source revision of the build, in the metric `app_build_info`.", default="unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings(StateSettings, BrokerSettings):
+    """Which brokers a process speaks to, too. A base class before others: its settings are listed last then."""
+
+    kafka_brokers: str = setting(
+        "Brokers of Kafka to start from, `host:port`, separated by commas.",
+        default=MISSING,
+        check=validate.Length(min=1),
+    )

@@ -10,8 +10,9 @@ import structlog
 from event_tracker.core.kafka.last_error import LastError
 from event_tracker.core.kafka.topic import check_topic
 from event_tracker.model.relaying.relay import Relay
+from event_tracker.streams.process.brokers import exit_with_sentence, wait_for_topic
 from event_tracker.streams.process.database import exit_if_refused, open_database
-from event_tracker.streams.process.service import Loop, exit_with_sentence, serve_state, wait_for_topic
+from event_tracker.streams.process.service import Loop, serve_state
 from event_tracker.streams.publisher import metrics
 from event_tracker.streams.publisher.publisher import Publisher
 from event_tracker.streams.publisher.record_writer import RecordWriter
@@ -47,6 +48,7 @@ def run(settings: PublisherSettings) -> None:
         relay = Relay(
             pool,
             settings.publisher_name,
+            place="published topics",
             from_earliest=settings.publish_from == "earliest",
             wants_erasures=True,
             max_events=settings.batch_events,

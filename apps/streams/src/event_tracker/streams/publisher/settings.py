@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass
 
 from event_tracker.core.kafka.settings import KafkaSettings
-from event_tracker.core.settings import DATABASE_URL_DOC, database_url_setting, setting, validate
+from event_tracker.core.settings import setting, validate
+from event_tracker.streams.process.relay_settings import RelaySettings
 from event_tracker.streams.process.settings import ProcessSettings
 
-MIB = 2**20
 TOPIC = r"[a-zA-Z0-9._-]{1,249}"
 
 
@@ -36,18 +36,6 @@ class PublishingSettings(KafkaSettings):
         "The name under which PostgreSQL keeps how far it has come. Publishers of different names publish independently, such as to two "
         "clusters; of those with the same name, one works and the others wait.",
         default="publisher", check=validate.Regexp(r"^[a-z0-9-]{1,50}\Z"),
-    )  # fmt: skip
-    database_url: str = database_url_setting(DATABASE_URL_DOC)
-    statement_seconds: float = setting(
-        "PostgreSQL's `statement_timeout` for reading one batch. One that takes longer is tried again with a shorter range of time.",
-        kind="float", default=30.0, check=validate.Range(0.1, 240),
-    )  # fmt: skip
-    batch_events: int = setting(
-        "Most events read by one statement.", kind="int", default=1000, check=validate.Range(1, 100_000)
-    )
-    batch_bytes: int = setting(
-        "Most bytes of properties read by one statement; an event with more is read alone.",
-        kind="int", default=8 * MIB, check=validate.Range(1, 64 * MIB),
     )  # fmt: skip
 
     @property
@@ -88,5 +76,5 @@ class PublishingSettings(KafkaSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublisherSettings(ProcessSettings, PublishingSettings):
+class PublisherSettings(ProcessSettings, RelaySettings, PublishingSettings):
     """The publisher's settings. It uses the role `relay` of the database."""
