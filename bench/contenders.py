@@ -83,7 +83,7 @@ class OverHttp:
         )
 
     def _weigh(self) -> None:
-        self.mib = max(self.mib, resident_mib(self.pids))
+        self.mib = max(self.mib, resident_mib(self.service.pids))
 
 
 class Posting(OverHttp):
@@ -110,7 +110,10 @@ class Storing(Posting):
     def prepare(self) -> None:
         self.empty()
         super().prepare()
-        # Requests left from the warm-up would fill the queue of the timed run.
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait after the warm-up: requests that are left of it would fill the queue of the timed run."""
         self.settled()
 
     def empty(self) -> None:

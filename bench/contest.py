@@ -22,6 +22,7 @@ class Sample:
         acknowledged: units answered with success.
         failed: answers of status 400 and above.
         lost: connections refused or broken, and answers that didn't come in time.
+        broker_mib: resident memory of a broker of Kafka, the most seen; 0 if there is none.
     """
 
     rate: float
@@ -31,6 +32,7 @@ class Sample:
     failed: int = 0
     lost: int = 0
     answer_bytes: int = 0
+    broker_mib: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,10 @@ class Line:
     def disturbed(self) -> int:
         """The number of runs that other load on the machine disturbed."""
         return sum(run.usage.disturbed or not run.quiet for run in self.runs)
+
+    @property
+    def broker_mib(self) -> float:
+        return max(run.sample.broker_mib for run in self.runs)
 
     def cores(self, part: str) -> float:
         return statistics.median(float(getattr(run.usage, part)) for run in self.runs)

@@ -7,10 +7,18 @@ from statistics import median
 from bench.contest import Line
 from bench.sections.analytics import QUESTIONS, SUGGESTION_MS, SUGGESTIONS
 from bench.sections.batches import CONNECTIONS
+from bench.sections.kafka import BROKERS
 from bench.sections.persons import QUESTIONS as OF_USERS
 from bench.sections.protocols import WIRES
 from bench.sections.reads import human
 from bench.sections.sources import RESTRICTIONS, names
+
+STORERS_RATE = 15_000
+"""Of two storers, events a second, on a quiet machine with two cores."""
+
+COLLECTOR_MIB, COLLECTOR_TO_KAFKA_MIB = 120, 150
+STORER_MIB, BROKER_MIB = 640, 2048
+"""The containers of k8s/components/kafka."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
     parts = [
         _ingest(measured),
         _protocols(measured),
+        _kafka(measured),
         _reads(measured, *sizes),
         _analytics(measured),
         _persons(measured),
@@ -121,6 +130,21 @@ def _protocols(measured: Measured) -> list[Expectation]:
             measured.get(f"protocol/{name}"), [measured.get("protocol/events")], 0.6, rates,
         )
     ]  # fmt: skip
+
+
+def _kafka(measured: Measured) -> list[Expectation]:
+    found = []
+    for number in BROKERS:
+        for kind, what, target in (("single", "Single events", 1.0), ("batch", "Batches", 1.5)):
+            found += ratio(
+                f"{what} to Kafka, {number} broker{'s' * (number > 1)}: of the rate without it",
+                measured.get(f"kafka/{number}/{kind}/kafka"), [measured.get(f"kafka/{number}/{kind}/direct")],
+                target, rates, judged=number == min(BROKERS),  # several brokers have a machine each
+            )  # fmt: skip
+    if storers := measured.get("kafka/storers/2"):
+        what = "Two storers, a backlog: events a second"
+        found.append(Expectation(what, storers.rate, tuple(storers.rates), STORERS_RATE, unit=" events/s"))
+    return found
 
 
 def _reads(measured: Measured, small: int, large: int) -> list[Expectation]:
@@ -217,7 +241,18 @@ def _sources(measured: Measured) -> list[Expectation]:
 
 
 def _memory(lines: list[Line]) -> list[Expectation]:
-    sizes = [line.mib for line in lines if line.key.startswith(("single/ours", "batch/ours")) and line.mib]
-    if not sizes:
-        return []
-    return [Expectation("Collector, resident under load", max(sizes), (), 120, at_most=True, unit=" MiB")]
+    def most(what: str, starts: tuple[str, ...], ends: str, target: float) -> list[Expectation]:
+        sizes = [line.mib for line in lines if line.key.startswith(starts) and line.key.endswith(ends) and line.mib]
+        return [Expectation(what, max(sizes), (), target, at_most=True, unit=" MiB")] if sizes else []
+
+    brokers = [line.broker_mib for line in lines if line.runs and line.broker_mib]
+    return [
+        *most("Collector, resident under load", ("single/ours", "batch/ours"), "", COLLECTOR_MIB),
+        *most("Collector to Kafka, resident under load", ("kafka/",), "/kafka", COLLECTOR_TO_KAFKA_MIB),
+        *most("Storer, resident under load", ("kafka/storers/",), "", STORER_MIB),
+        *(
+            [Expectation("Broker, resident under load", max(brokers), (), BROKER_MIB, at_most=True, unit=" MiB")]
+            if brokers
+            else []
+        ),
+    ]

@@ -10,6 +10,7 @@ from bench.sections.analytics import analytics
 from bench.sections.batches import batches
 from bench.sections.beside import beside
 from bench.sections.idle import idle
+from bench.sections.kafka import kafka
 from bench.sections.persons import persons
 from bench.sections.protocols import protocols
 from bench.sections.reads import reads
@@ -23,6 +24,7 @@ SECTIONS: dict[str, Section] = {
     "idle": idle,
     "batches": batches,
     "protocols": protocols,
+    "kafka": kafka,
     "rollups": rollups,
     "reads": reads,
     "analytics": analytics,

@@ -33,6 +33,8 @@ def table(head: list[str], rows: Iterable[list[str]], right: str) -> str:
 def line_row(line: Line) -> list[str]:
     """A line's cells."""
     notes = [f"INVALID: {'; '.join(line.complaints)}"] if line.complaints else []
+    if line.runs and line.broker_mib:
+        notes.append(f"a broker: {line.broker_mib:.0f} MiB")
     if line.disturbed:
         notes.append(f"{line.disturbed} of {len(line.runs)} runs disturbed")
     return [
@@ -41,8 +43,8 @@ def line_row(line: Line) -> list[str]:
         str(line.connections),
         f"**{number(line.rate)}**",
         spread(line.rates),
-        number(line.p50_ms),
-        number(line.p99_ms),
+        number(line.p50_ms) if line.p50_ms else "-",
+        number(line.p99_ms) if line.p99_ms else "-",
         number(line.cpu_ms),
         " / ".join(f"{line.cores(part):.2f}" for part in ("service", "postgres", "client")),
         f"{line.mib:.0f}" if line.mib else "-",

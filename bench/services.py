@@ -5,7 +5,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ import psutil
 import psycopg
 import requests
 
-from bench import BENCH
+from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
 from bench.release import TODAY, Release
@@ -108,13 +110,15 @@ class Services:
     def noop(self, processes: int) -> Service:
         return self._python("bench.noop", "Flask no-op", processes, {})
 
-    def collector(self, processes: int, database: str, release: Release = TODAY) -> Service:
-        """Start a collector that requires a write key, as in production."""
+    def collector(
+        self, processes: int, database: str, release: Release = TODAY, *, name: str = "", kafka: Mapping[str, str] = {}
+    ) -> Service:
+        """Start a collector that requires a write key, as in production. `kafka` has the settings of brokers."""
         key = make_key("wk").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
             register_write_key(connection, "bench", key)
-        settings = {"DATABASE_URL": self.postgres.url(database, "collector")}
-        service = self._python("event_tracker.collector", release.name, processes, settings, release)
+        settings = {"DATABASE_URL": self.postgres.url(database, "collector"), **kafka}
+        service = self._python("event_tracker.collector", name or release.name, processes, settings, release)
         service.headers["X-Write-Key"] = key
         return service
 
@@ -133,6 +137,13 @@ class Services:
         service.headers["Authorization"] = f"Bearer {token}"
         return service
 
+    def storer(self, database: str, kafka: Mapping[str, str]) -> Service:
+        """Start a storer. Its URL is that of its metrics."""
+        port = free_port()
+        settings = {"DATABASE_URL": self.postgres.url(database, "collector"), "METRICS_PORT": str(port), **kafka}
+        command = [sys.executable, "-m", "event_tracker.streams.storer"]
+        return self._start(command, ROOT, settings, "storer", 1, port, 1, children=0)
+
     def express(self, processes: int, database: str) -> Service:
         port = free_port()
         settings = {
@@ -141,7 +152,9 @@ class Services:
             "NODE_ENV": "production",
             **self.postgres.environment(database),
         }
-        return self._start(["node", "server.js"], EXPRESS, settings, "Express + pg", processes, port, 1)
+        # A single Node.js process has no children.
+        children = processes if processes > 1 else 0
+        return self._start(["node", "server.js"], EXPRESS, settings, "Express + pg", processes, port, 1, children)
 
     def _python(
         self, module: str, name: str, processes: int, settings: dict[str, str], release: Release = TODAY
@@ -150,7 +163,10 @@ class Services:
         port = free_port()
         common = {"AUTH": "required", "PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
         command = [release.python, "-m", module]
-        return self._start(command, release.folder, {**common, **settings}, name, processes, port, processes)
+        # gunicorn's arbiter binds, then forks its worker.
+        return self._start(
+            command, release.folder, {**common, **settings}, name, processes, port, processes, children=1
+        )
 
     def _start(
         self,
@@ -161,6 +177,7 @@ class Services:
         processes: int,
         port: int,
         copies: int,
+        children: int,
     ) -> Service:
         log = self.logs / f"{command[-1]}-{port}.log"
         service = Service(name, processes, f"http://127.0.0.1:{port}", [], log)
@@ -178,8 +195,7 @@ class Services:
                         start_new_session=True,
                     )
                 )
-        # gunicorn's arbiter binds, then forks its worker; a single Node.js process has no children.
-        service.wait_ready(1 if folder != EXPRESS else processes if processes > 1 else 0)
+        service.wait_ready(children)
         return service
 
 

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ class Clients:
 
     Attributes:
         acknowledged: the ids of acknowledged events.
+        by_user: how many of them each user has.
         statuses: the statuses of all answers.
         lost: answers that the contract doesn't allow.
     """
@@ -24,6 +26,7 @@ class Clients:
     def __init__(self, urls: Sequence[str], threads: int = 8, headers: Mapping[str, str] | None = None) -> None:
         self.urls, self.headers = list(urls), dict(headers or {})
         self.acknowledged: set[str] = set()
+        self.by_user: Counter[str] = Counter()
         self.statuses: list[int] = []
         self.lost: list[Any] = []
         self._stopping = threading.Event()
@@ -69,6 +72,7 @@ class Clients:
             ]
             if self._send(session, events if len(events) > 1 else events[0]):
                 self.acknowledged.update(ids)
+                self.by_user[f"user-{number}"] += len(ids)
 
     def _send(self, session: requests.Session, body: Any) -> bool:
         """Send to the collectors in turn until the events are acknowledged. False if that was given up."""
@@ -81,7 +85,7 @@ class Clients:
                 time.sleep(0.05)
                 continue
             self.statuses.append(answer.status_code)
-            if answer.status_code in (200, 201):
+            if answer.status_code in (200, 201, 202):
                 return True
             if answer.status_code not in RESEND:
                 self.lost.append((answer.status_code, answer.text))

@@ -1,4 +1,4 @@
-"""A real Kafka on this machine's loopback, for tests: one broker or several, each of them a controller too.
+"""A real Kafka on this machine's loopback, for tests and the benchmark: one broker or several, each of them a controller too.
 
 Every broker has two listeners. On the plain one anybody may do anything: tests look and prepare there. On the other one there
 are TLS, SCRAM-SHA-512 and access lists: a user who was given nothing may do nothing.
@@ -39,6 +39,9 @@ from tools import tool
 START_SECONDS = 120
 ANSWER_SECONDS = 30
 MAX_REPLICAS = 3
+QUICK_START = ("-Xmx384m", "-Xms64m", "-XX:TieredStopAtLevel=1")
+"""Options of Java for brokers that live shortly."""
+
 ACCESS = {
     "read": AclOperation.READ,
     "write": AclOperation.WRITE,
@@ -75,13 +78,17 @@ class Broker:
 class KafkaCluster:
     """Brokers, and what tests do with them as the administrator.
 
+    Args:
+        java_options: of each broker.
+
     Attributes:
         brokers: the first has the number 1.
         ca: the certificate that clients of the secure listeners trust.
     """
 
-    def __init__(self, folder: Path, brokers: int) -> None:
+    def __init__(self, folder: Path, brokers: int, java_options: Sequence[str] = QUICK_START) -> None:
         self._java, self._jars = tool("java"), kafka_jars()
+        self._java_options = java_options
         self.brokers = [Broker(number, folder / f"broker{number}") for number in range(1, brokers + 1)]
         self._certificate, text = make_certificate(folder, "localhost")
         self.ca = folder / "ca.crt"
@@ -92,7 +99,7 @@ class KafkaCluster:
             properties = broker.folder / "server.properties"
             properties.write_text("\n".join(f"{name}={value}" for name, value in self._properties(broker).items()))
             options = ["format", "--cluster-id", cluster_id, "--config", str(properties)]
-            command = self._command("kafka.tools.StorageTool", "128m", "warn")
+            command = self._command("kafka.tools.StorageTool", "warn", QUICK_START)
             subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
     @property
@@ -118,7 +125,7 @@ class KafkaCluster:
         """Start these brokers, or all, and wait until they answer."""
         started = [broker for broker in self.brokers if not numbers or broker.number in numbers]
         for broker in started:
-            command = self._command("kafka.Kafka", "384m", "info")
+            command = self._command("kafka.Kafka", "info", self._java_options)
             with (broker.folder / "log").open("ab") as log:
                 broker.process = subprocess.Popen(
                     [*command, str(broker.folder / "server.properties")],
@@ -174,9 +181,9 @@ class KafkaCluster:
         for future in self.admin.create_acls(allowed).values():
             future.result(ANSWER_SECONDS)
 
-    def _command(self, main: str, heap: str, level: str) -> list[str]:
+    def _command(self, main: str, level: str, options: Sequence[str]) -> list[str]:
         return [
-            self._java, f"-Xmx{heap}", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
+            self._java, *options, "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError",
             f"-Dorg.slf4j.simpleLogger.defaultLogLevel={level}", "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-cp", f"{self._jars}{os.sep}*", main,
         ]  # fmt: skip
@@ -239,9 +246,9 @@ class KafkaCluster:
 
 
 @contextmanager
-def kafka_cluster(folder: Path, brokers: int = 1) -> Iterator[KafkaCluster]:
+def kafka_cluster(folder: Path, brokers: int = 1, java_options: Sequence[str] = QUICK_START) -> Iterator[KafkaCluster]:
     """A cluster for a while. Its data is in `folder`."""
-    cluster = KafkaCluster(folder, brokers)
+    cluster = KafkaCluster(folder, brokers, java_options)
     try:
         cluster.start()
         yield cluster

@@ -13,9 +13,18 @@ def kafka_jars() -> Path:
     """The folder of the jars. Skips the test where there is no Java, no Maven, or no registry."""
     tool("java")
     tool("mvn")
-    tools = ROOT / ".tools"
-    tools.mkdir(exist_ok=True)
     try:
-        return made_once(tools / f"kafka-{kafka_version()}", fetch_jars)
+        return fetch_once()
     except click.ClickException as error:
         not_checked(error.message)
+
+
+def fetch_once() -> Path:
+    """The folder of the jars, for the benchmark, too.
+
+    Raises:
+        ClickException: if they must be fetched, and can't be.
+    """
+    tools = ROOT / ".tools"
+    tools.mkdir(exist_ok=True)
+    return made_once(tools / f"kafka-{kafka_version()}", fetch_jars)

@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,21 +51,29 @@ def make_row(number: int, **fields: Any) -> Row:
 
 
 class Sender:
-    """Puts events into a topic as collectors do, with a record for each that the brokers acknowledged."""
+    """Puts events into a topic as collectors do, with a record for each that the brokers acknowledged.
 
-    def __init__(self, kafka: KafkaCluster, topic: str) -> None:
+    Args:
+        options: more of librdkafka's.
+    """
+
+    def __init__(self, kafka: KafkaCluster, topic: str, **options: Any) -> None:
         self._topic = topic
         self._producer = Producer(
-            kafka.client(acks="all", **{"enable.idempotence": True, "delivery.timeout.ms": 60_000})
+            kafka.client(acks="all", **{"enable.idempotence": True, "delivery.timeout.ms": 60_000, **options})
         )
         self._next = 0
         self.acknowledged: set[str] = set()
 
     def send(self, number: int) -> None:
         """Send so many new events, and wait until they are acknowledged."""
-        for one in range(self._next, self._next + number):
-            self.send_row(make_row(one), wait=False)
+        self.send_rows(make_row(one) for one in range(self._next, self._next + number))
         self._next += number
+
+    def send_rows(self, rows: Iterable[Row]) -> None:
+        """Send these events together, and wait until they are acknowledged."""
+        for row in rows:
+            self.send_row(row, wait=False)
         self._producer.flush(60)
 
     def send_row(self, row: Row, *, wait: bool = True) -> None:

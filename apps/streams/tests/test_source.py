@@ -16,6 +16,7 @@ from event_tracker.streams.storer.service import subscribe
 from event_tracker.streams.storer.settings import StorerSettings
 
 SECONDS = 30.0
+MIB = 1024 * 1024
 WRITTEN = 1_772_366_400
 """When all records were written, in seconds since 1970."""
 
@@ -74,7 +75,7 @@ def read(source, number):
     deadline = time.monotonic() + SECONDS
     records = []
     while len(records) < number and time.monotonic() < deadline:
-        records += [(record.topic(), record.value().decode()) for record in source.read(100)]
+        records += [(record.topic(), record.value().decode()) for record in source.read(100, MIB)]
     return sorted(records)
 
 
@@ -148,7 +149,7 @@ def archive(settings):
         made.append(source)
         deadline = time.monotonic() + SECONDS
         while len(told) < 4 and time.monotonic() < deadline:
-            source.read(100)
+            source.read(100, MIB)
         return source, told
 
     yield start

@@ -21,9 +21,10 @@ STATISTICS_SECONDS = 5
 MAX_SEVERE = 2
 """librdkafka writes such lines itself. It tells `error_cb` of all that matters, once."""
 
-FETCHED_BYTES = 2**20
+FETCHED_BYTES = 256 * 1024
 FETCHED_BYTES_A_PARTITION = 64 * 1024
-"""Most bytes of an answer, compressed: in memory they are many times as much. One batch of records always passes, however large it is."""
+"""Most bytes of one broker's answer, compressed: in memory they are up to 250 times as much. One batch of records always passes,
+however large it is."""
 
 QUEUED_KIB = 16 * 1024
 """Of records that are fetched ahead, no more are asked for above this; what an answer had is taken in whole."""
@@ -100,6 +101,7 @@ def consumer_configuration(settings: BrokerSettings, client: str, *, group: str)
         # If the offset is out of retention: "earliest" would silently read again, "latest" silently skip.
         "auto.offset.reset": "error",
         "fetch.max.bytes": FETCHED_BYTES,
+        "message.max.bytes": FETCHED_BYTES,  # of requests; librdkafka wants the bound of an answer to be no smaller
         "max.partition.fetch.bytes": FETCHED_BYTES_A_PARTITION,
         "queued.max.messages.kbytes": QUEUED_KIB,
         "statistics.interval.ms": STATISTICS_SECONDS * 1000,

@@ -26,7 +26,8 @@ from event_tracker.streams.consuming.subscription import find_partition
 log = structlog.get_logger("archive")
 
 MAX_READ = 1000
-"""Most records that are read at once."""
+MAX_READ_BYTES = 8 * 1024 * 1024
+"""Most records that are read at once, and most of their bytes."""
 
 ROUND_SECONDS = 60.0
 """After so many it goes back to polling, though more files are due: the group must know that this member is alive."""
@@ -70,7 +71,7 @@ class Archive:
             if fault := self._liveness.find_fault():
                 raise StuckError(fault)
             if self._is_available:
-                for record in self._source.read(MAX_READ):
+                for record in self._source.read(MAX_READ, MAX_READ_BYTES):
                     self._buffers.add(find_partition(record), record)
             else:
                 self._source.poll_while_paused()

@@ -71,7 +71,7 @@ class ConsumerLoop:
             if fault := self._liveness.find_fault():
                 raise StuckError(fault)
             self._before_read()
-            self._store_all(self._source.read(self._max_records))
+            self._store_all(self._source.read(self._max_records, self._max_bytes))
 
     def _store_all(self, records: list[Message]) -> None:
         while records and not self._is_stopping():

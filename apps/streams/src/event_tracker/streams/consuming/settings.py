@@ -23,7 +23,7 @@ class GroupSettings(BrokerSettings):
     kafka_session_seconds: float = setting(
         "After so many seconds without a sign of life, the brokers give the partitions of a member that was killed to others. Only with "
         "KAFKA_PROTOCOL=classic; otherwise the brokers' setting counts.",
-        kind="float", default=10.0, check=validate.Range(1, 1800),
+        kind="float", default=10.0, check=validate.Range(1, 300),  # librdkafka takes no more than its `max.poll.interval.ms`
     )  # fmt: skip
 
 

@@ -28,6 +28,9 @@ POLL_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer a question."""
 
+TAKEN_TOGETHER = 100
+"""Records that are taken from librdkafka's queue before their bytes are looked at."""
+
 OBSERVE_SECONDS = 5.0
 """How often the lag is looked at."""
 
@@ -75,8 +78,11 @@ class RecordSource:
             list(subscription.topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
         )
 
-    def read(self, most: int) -> list[Message]:
-        """Wait a second for a record, and take what else is there: `most` at most.
+    def read(self, max_records: int, max_bytes: int) -> list[Message]:
+        """Wait a second for a record, and take what else is there.
+
+        Args:
+            max_bytes: of the records' values, about: some more may be taken.
 
         Raises:
             LostRecordsError: if the record at the committed offset is gone.
@@ -84,13 +90,22 @@ class RecordSource:
             KafkaException: if the consumer can't go on.
         """
         self._ask_again()
-        records = [self._kept.popleft() for _ in range(min(most, len(self._kept)))]
-        if not records:
-            first = self._consumer.poll(POLL_SECONDS)
-            # What has arrived meanwhile: no call waits for more of it.
-            records = [first, *self._consumer.consume(most - 1, 0)] if first else []
+        records = [self._kept.popleft() for _ in range(min(max_records, len(self._kept)))]
+        if not records and (first := self._consumer.poll(POLL_SECONDS)):
+            records = [first, *self._take(max_records - 1, max_bytes)]
         self._observe()
         return [record for record in records if self._is_record(record)]
+
+    def _take(self, max_records: int, max_bytes: int) -> list[Message]:
+        """Take what has arrived: no call waits for more of it."""
+        records: list[Message] = []
+        while len(records) < max_records and max_bytes > 0:
+            more = self._consumer.consume(min(TAKEN_TOGETHER, max_records - len(records)), 0)
+            if not more:
+                break
+            records += more
+            max_bytes -= sum(len(record.value() or b"") for record in more)
+        return records
 
     def poll_while_paused(self) -> None:
         """Let a second pass without reading, so that the group knows that this member is alive. Call it when it is paused."""

@@ -10,6 +10,9 @@ from event_tracker.core.kafka.configuration import consumer_configuration
 from event_tracker.streams.consuming.positions import Partition
 from event_tracker.streams.consuming.settings import ConsumerSettings
 
+MAX_HEARTBEAT_MS = 3000
+"""Most milliseconds between two heartbeats, however long a session is."""
+
 
 def _ignore(*_: Any) -> None:
     """Do nothing."""
@@ -56,7 +59,8 @@ def group_configuration(settings: ConsumerSettings, client: str) -> dict[str, An
         **common,
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": session,
-        "heartbeat.interval.ms": session // 3,
+        # A member hears by a heartbeat that others have come or gone.
+        "heartbeat.interval.ms": min(session // 3, MAX_HEARTBEAT_MS),
     }
 
 
