@@ -93,7 +93,8 @@ SUGGESTION_MS = 50
 def last_days(days: int) -> dict[str, str]:
     """The range of so many days, today included."""
     today = datetime.now(UTC).date()
-    return {"from": f"{today - timedelta(days=days - 1)}", "to": f"{today + timedelta(days=1)}"}
+    # Times rather than days: `/stats/top-types` takes no days.
+    return {"from": f"{today - timedelta(days=days - 1)}T00:00:00Z", "to": f"{today + timedelta(days=1)}T00:00:00Z"}
 
 
 def analytics(setup: Setup) -> list[Line]:
