@@ -17,6 +17,7 @@ PUBLIC_PATHS = {
         "/v1/*", "/sourceConfig", "/sourceConfig/", "/beacon/v1/batch", "/beacon/v1/batch/",
         "/batch", "/batch/", "/capture", "/capture/", "/i/v0/e", "/i/v0/e/",
         "/2/httpapi", "/2/httpapi/", "/com.snowplowanalytics.snowplow/tp2", "/com.snowplowanalytics.snowplow/tp2/",
+        "/import", "/import/", "/track", "/track/",
         "/cloudevents", "/cloudevents/",
     ],
     "query": [

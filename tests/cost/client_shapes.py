@@ -6,6 +6,7 @@ from pieces import Shape, filled
 
 from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
+from event_tracker.collector.protocols.mixpanel.protocol import Mixpanel
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
 from event_tracker.collector.protocols.segment import Segment
@@ -16,6 +17,8 @@ MAX_EVENT_BYTES = 65_536
 
 segment, posthog, amplitude = Segment(MAX_EVENT_BYTES), PostHog(MAX_EVENT_BYTES), Amplitude(MAX_EVENT_BYTES)
 cloudevents, otlp, snowplow = CloudEvents(MAX_EVENT_BYTES), OtlpLogs(MAX_EVENT_BYTES), Snowplow(MAX_EVENT_BYTES)
+
+mixpanel = Mixpanel(MAX_EVENT_BYTES)
 
 TRACK = b'"type":"track","event":"a","userId":"u","messageId":"m","timestamp":"2026-03-01T10:00:00Z"'
 
@@ -36,6 +39,13 @@ def read_amplitude(body: bytes) -> None:
     """As /2/httpapi does it, up to the parser."""
     with suppress(Problem):
         list(amplitude.open(body, {}, 2500).map(lambda _, __: None))
+
+
+def read_mixpanel(body: bytes) -> None:
+    """As /track does it, up to the parser."""
+    with suppress(Problem):
+        mixpanel.find_key_in_body(body)
+        list(mixpanel.open(body, {}, 2500).map(lambda _, __: None))
 
 
 def read_snowplow(body: bytes) -> None:
@@ -128,6 +138,13 @@ CLIENT_SHAPES = {
         "Amplitude's context": Shape(
             lambda n: b'{"events":[{"event_type":"a","user_id":"u",' + members(n, b"1")[1:] + b"]}", read_amplitude
         ),
+        "Mixpanel's": Shape(
+            lambda n: b"[" + filled(n, lambda _: b'{"event":"a","properties":{"distinct_id":"u","time":1.5}}') + b"]",
+            read_mixpanel,
+        ),
+        "Mixpanel's form": Shape(lambda n: b"data=%5B" + b"%7B%7D%2C" * (n // 9) + b"%5B", read_mixpanel),
+        "Mixpanel's form in Base64": Shape(lambda n: b"data=W3t9" + b"LHt9" * (n // 4) + b"XQ==", read_mixpanel),
+        "fields of a form": Shape(lambda n: b"a=&" * (n // 3), read_mixpanel),
         "Snowplow's": Shape(
             lambda n: b'{"data":[' + filled(n, lambda _: self_describing(b'"ue_pr"', PLAIN)) + b"]}", read_snowplow
         ),

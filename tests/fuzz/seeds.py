@@ -11,6 +11,8 @@ def batch(client: str) -> bytes:
     """The body of the last request that a client was seen to post."""
     found = json.loads((CLIENTS / f"{client}.json").read_text())["requests"]
     last = [one for one in found if one["method"] == "POST"][-1]
+    if "text" in last:
+        return str(last["text"]).encode()
     return base64.b64decode(last["base64"]) if "base64" in last else json.dumps(last["json"]).encode()
 
 
@@ -74,6 +76,7 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "posthog": [b"\0" + batch(name) for name in ("posthog_node", "posthog_python")] + [b'\0[{"event":"$set","$set":{"a":1e400}}]'],
     "amplitude": [b"\0" + batch(name) for name in ("amplitude_node", "amplitude_python")] + [b'\0{"events":[{"event_type":"$groupidentify","user_id":7,"time":"1e3","groups":{"a":1},"b":NaN,"insert_id":"\\ud800"}]}'],
+    "mixpanel": [b"\0" + batch(name) for name in ("mixpanel_node", "mixpanel_python")] + [b'\0[{"event":"$identify","properties":{"distinct_id":7,"time":"1e12","$anon_id":"$device:a","b":NaN,"$insert_id":"\\ud800"}},{"event":"$create_alias","properties":{"time":-1e400}}]'],
     "snowplow": [b"\0" + batch(name) for name in ("snowplow_node", "snowplow_python")] + [b'\0{"data":[{"e":"ue","uid":7,"dtm":"-1.5e3","ue_px":"e30","co":"{}","b":NaN,"eid":"\\ud800"},{"e":"se","se_ac":"a","se_va":"1e400"}]}'],
     "cloudevents": [b"\0" + EVENTS[0], b"\1[" + b",".join(EVENTS) + b"]"],
     "ce-headers": [b'specversion:1.0\nid:1\nsource:/a%20b\ntype:"a \\"b"\ntime:2026-02-28T10:00:00.123456789Z\nsubject:\xe2\x82\xac\ncontent-type:text/plain\n\nhello', b'specversion:1.0\nid:1\nsource:/a\ntype:b\ntime:2026-02-28T10:00:00Z\nuserid:%ff\n\n{"a":[NaN,1e400]}'],

@@ -23,6 +23,7 @@ from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import split_body
 from event_tracker.collector.protocols.amplitude.protocol import Amplitude
 from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
+from event_tracker.collector.protocols.mixpanel.protocol import Mixpanel
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
 from event_tracker.collector.protocols.posthog import PostHog
 from event_tracker.collector.protocols.protocol import ClientProtocol
@@ -396,6 +397,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         ),
         "posthog": partial(messages, PostHog(65_536), [{"PATH_INFO": "/batch/"}]),
         "amplitude": partial(messages, Amplitude(65_536), [{"PATH_INFO": "/2/httpapi"}]),
+        "mixpanel": partial(messages, Mixpanel(65_536), [{"PATH_INFO": "/track"}]),
         "snowplow": partial(messages, Snowplow(65_536), [{"PATH_INFO": "/com.snowplowanalytics.snowplow/tp2"}]),
         "cloudevents": partial(
             messages,

@@ -5,6 +5,7 @@ import gzip
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import requests
 
@@ -17,7 +18,7 @@ KEPT_HEADERS = {"content-type", "user-agent", "authorization", "origin", "conten
 
 
 class Sent(NamedTuple):
-    """A request of a client: its path, its headers in lower case, its body: a JSON value, or bytes."""
+    """A request of a client: its path with the query, its headers in lower case, its body: a JSON value, or bytes."""
 
     path: str
     headers: dict[str, str]
@@ -28,10 +29,15 @@ def posts(name: str) -> list[Sent]:
     """The POST requests of a client's capture."""
     found = json.loads((FOLDER / f"{name}.json").read_text())["requests"]
     return [
-        Sent(one["path"], {key.lower(): value for key, value in one["headers"].items()}, _body(one))
+        Sent(_path(one), {key.lower(): value for key, value in one["headers"].items()}, _body(one))
         for one in found
         if one["method"] == "POST"
     ]
+
+
+def _path(request: dict[str, Any]) -> str:
+    query = urlencode(request.get("query", {}))
+    return f"{request['path']}?{query}" if query else str(request["path"])
 
 
 def _body(request: dict[str, Any]) -> Any:
@@ -46,7 +52,8 @@ def send(url: str, sent: Sent, key: str, authorization: str, *, always: bool = F
     Args:
         authorization: in place of the header that it has, or has not if `always`.
     """
-    body = sent.body if isinstance(sent.body, bytes) else json.dumps(sent.body).replace(EXAMPLE_KEY, key).encode()
+    body = sent.body if isinstance(sent.body, bytes) else json.dumps(sent.body).encode()
+    body = body.replace(EXAMPLE_KEY.encode(), key.encode())
     headers = {
         name: value for name, value in sent.headers.items() if name in KEPT_HEADERS or name.startswith(ATTRIBUTES)
     }
@@ -54,4 +61,4 @@ def send(url: str, sent: Sent, key: str, authorization: str, *, always: bool = F
         headers["authorization"] = authorization
     if headers.get("content-encoding") == "gzip":
         body = gzip.compress(body)
-    return requests.post(url + sent.path, data=body, headers=headers, timeout=30)
+    return requests.post(url + sent.path.replace(EXAMPLE_KEY, key), data=body, headers=headers, timeout=30)

@@ -28,6 +28,7 @@ SDKS = {
     "posthog_python.py": "posthog",
     "amplitude_python.py": "amplitude-analytics",
     "snowplow_python.py": "snowplow-tracker",
+    "mixpanel_python.py": "mixpanel",
     "otlp_python.py": "opentelemetry-exporter-otlp-proto-http",
 }
 """The sender of each SDK, and its package."""

@@ -10,6 +10,7 @@ import requests
 from event_tracker.collector.parsing import batch
 from event_tracker.collector.protocols import json_members
 from event_tracker.collector.protocols.amplitude.protocol import Amplitude
+from event_tracker.collector.protocols.mixpanel.protocol import Mixpanel
 from event_tracker.collector.protocols.otlp.json_format import MAX_BODY_COMMAS
 from event_tracker.collector.protocols.otlp.protobuf_format import MAX_VALUES
 from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
@@ -20,7 +21,7 @@ from event_tracker.core.http.errors import Problem
 MAX_BYTES = 65_536
 
 otlp, segment, posthog = OtlpLogs(MAX_BYTES), Segment(MAX_BYTES), PostHog(MAX_BYTES)
-amplitude = Amplitude(MAX_BYTES)
+amplitude, mixpanel = Amplitude(MAX_BYTES), Mixpanel(MAX_BYTES)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,9 @@ def splits(monkeypatch):
 
 
 def code_of(answer):
-    """The problem's code. Of Amplitude's clients, it is in `error`, since they want the status as `code`."""
-    return answer.json().get("error", "").partition(":")[0] or answer.json()["code"]
+    """The problem's code. For Amplitude's clients, it is in `error`, since they want the status as `code`."""
+    problem = answer.json()
+    return problem["error"].partition(":")[0] if isinstance(problem["code"], int) else problem["code"]
 
 
 def read(body, kind):
@@ -138,6 +140,8 @@ KEYLESS = [
     (posthog, b'{"event":"a","properties":{"a":%b,"token":"wk_a"}}', None),
     (amplitude, b'{"api_key":"wk_a","events":%b}', "wk_a"),
     (amplitude, b'{"events":%b}', None),
+    (mixpanel, b'{"event":"a","properties":{"token":"wk_a"},"a":%b}', "wk_a"),
+    (mixpanel, b'{"event":"a","properties":{"a":%b,"token":"wk_a"}}', None),
 ]
 
 
@@ -148,8 +152,9 @@ def test_a_key_is_found_without_splitting_messages(splits, protocol, body, key):
 
 
 def test_of_an_array_the_first_event_is_looked_at(splits):
-    assert posthog.find_key_in_body(b' [{"api_key":"wk_a"},' + MANY + b"]") == "wk_a"
-    assert posthog.find_key_in_body(b'[{"a":' + MANY + b',"api_key":"wk_a"}]') is None
+    for protocol in (posthog, mixpanel):
+        assert protocol.find_key_in_body(b' [{"properties":{"token":"wk_a"}},' + MANY + b"]") == "wk_a"
+        assert protocol.find_key_in_body(b'[{"a":' + MANY + b',"properties":{"token":"wk_a"}}]') is None
     assert max(splits) < 2 * MAX_BYTES
 
 
@@ -194,6 +199,8 @@ UNREADABLE_KEYS = [
     ("/batch", {"api_key": 5}, {}),
     ("/batch", {"token": {"a": 1}}, {}),
     ("/2/httpapi", {"api_key": 5}, {}),
+    ("/track", {"token": 5}, {}),
+    ("/track", {}, {"Authorization": "Basic !!!"}),
 ]
 
 

@@ -16,6 +16,7 @@ PROTOCOLS = {
     "segment": "clients of Segment and RudderStack, at `/v1/…`",
     "posthog": "PostHog's clients for servers, at `/batch/`, `/capture/` and `/i/v0/e/`",
     "amplitude": "Amplitude's clients, at `/2/httpapi`",
+    "mixpanel": "Mixpanel's clients for servers, at `/import` and `/track`",
     "snowplow": "Snowplow's trackers, at `/com.snowplowanalytics.snowplow/tp2`",
     "cloudevents": "CloudEvents over HTTP, at `/cloudevents`",
     "opentelemetry": "logs of OpenTelemetry by OTLP/HTTP, at `/v1/logs`",

@@ -2,9 +2,16 @@
 
 import msgspec
 
-from event_tracker.collector.parsing.batch import MARKS, MAX_COMMAS, UNREADABLE, not_json
-from event_tracker.collector.protocols.json_members import Members, is_empty, read_body_members, read_text
-from event_tracker.core.http.errors import Problem
+from event_tracker.collector.parsing.batch import MARKS, MAX_COMMAS, UNREADABLE, NotJsonError, not_json, split_array
+from event_tracker.collector.protocols.json_members import (
+    Members,
+    is_empty,
+    read_body_members,
+    read_members,
+    read_object,
+    read_text,
+)
+from event_tracker.collector.protocols.protocol import MAX_ADDED_BYTES, unreadable_key
 
 ABSENT = msgspec.Raw(b"null")
 
@@ -53,6 +60,23 @@ def read_key(members: Members, name: str) -> str | None:
     return key
 
 
-def unreadable_key(what: str) -> Problem:
-    """The problem for a key that can't be read. If it counted as none, its sender's events could be stored for another source."""
-    return Problem(401, "invalid_key", f"{what}; a write key is expected there.")
+def find_event_key(members: Members, max_bytes: int) -> str | None:
+    """The key of a body or an event: `api_key` or `token`, of itself or of its properties.
+
+    Args:
+        max_bytes: how large properties are that are read. A key in them that isn't a string is none.
+    """
+    if key := read_key(members, "api_key") or read_key(members, "token"):
+        return key
+    given = members.get("properties")
+    own = read_object(given) if given is not None and len(given) <= max_bytes else None
+    return (read_text(own.get("api_key")) or read_text(own.get("token")) or None) if own else None
+
+
+def find_key_of_first(array: bytes, max_bytes: int) -> str | None:
+    """The key of the first event of an array, if that isn't larger than an event may be."""
+    try:
+        first = split_array(array[: max_bytes + MAX_ADDED_BYTES], 0)
+        return find_event_key(read_members(first[0]), max_bytes) if first else None
+    except NotJsonError:
+        return None

@@ -9,21 +9,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from msgspec import Meta
 
-from event_tracker.collector.parsing.batch import WHITESPACE, NotJsonError, Raw, split_array
+from event_tracker.collector.parsing.batch import WHITESPACE, Raw
 from event_tracker.collector.post_event import Intake
-from event_tracker.collector.protocols.body_keys import read_key, read_key_members
+from event_tracker.collector.protocols.body_keys import find_event_key, find_key_of_first, read_key_members
 from event_tracker.collector.protocols.endpoint import PROBLEMS, ProtocolEndpoint, make_post_routes
 from event_tracker.collector.protocols.json_members import (
-    Members,
     read_body_members,
-    read_members,
-    read_object,
-    read_text,
 )
 from event_tracker.collector.protocols.mapping import Messages, split_messages
 from event_tracker.collector.protocols.posthog_messages import map_message
 from event_tracker.collector.protocols.protocol import (
-    MAX_ADDED_BYTES,
     ClientAnswer,
     ClientReceipt,
     answer_in_json,
@@ -64,13 +59,9 @@ class PostHog:
     def find_key_in_body(self, body: bytes) -> str | None:
         """`api_key` or `token` of the body, or of its properties; of an array, those of its first event."""
         sent = body.lstrip(WHITESPACE)
-        if not sent.startswith(b"["):
-            return _find_key(read_key_members(body), self._max_bytes)
-        try:
-            first = split_array(sent[: self._max_bytes + MAX_ADDED_BYTES], 0)
-            return _find_key(read_members(first[0]), self._max_bytes) if first else None
-        except NotJsonError:
-            return None
+        if sent.startswith(b"["):
+            return find_key_of_first(sent, self._max_bytes)
+        return find_event_key(read_key_members(body), self._max_bytes)
 
     def open(self, body: bytes, environ: WSGIEnvironment, max_messages: int) -> Messages:
         """Find the events: a batch, an array, or one alone."""
@@ -110,12 +101,3 @@ def posthog_routes(intake: Intake) -> list[Route]:
         answers={200: Answer("All are stored or known; or some were refused, and `errors` says why.", PostHogReceipt)},
         problems={**PROBLEMS, 413: "Too many bytes or events: PostHog's client for Node.js sends half of them then."},
     )
-
-
-def _find_key(members: Members, max_bytes: int) -> str | None:
-    """The key of a body or an event. In properties, which are read up to a size, a key that isn't a string is none."""
-    if key := read_key(members, "api_key") or read_key(members, "token"):
-        return key
-    given = members.get("properties")
-    own = read_object(given) if given is not None and len(given) <= max_bytes else None
-    return (read_text(own.get("api_key")) or read_text(own.get("token")) or None) if own else None

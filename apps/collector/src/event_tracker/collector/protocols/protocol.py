@@ -1,5 +1,6 @@
 """What a protocol is: how a request says its key, how its messages become events, and how outcomes become its answer."""
 
+import base64
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -135,6 +136,27 @@ def find_write_key(environ: WSGIEnvironment, parameters: Mapping[str, str], para
         parameter: that has the key in a URL.
     """
     return bearer_token(environ) or environ.get("HTTP_X_WRITE_KEY") or parameters.get(parameter)
+
+
+def read_basic(header: str) -> tuple[str | None, str | None]:
+    """User and password of Basic authentication; the user with or without the colon behind it. None for one that isn't there.
+
+    Raises:
+        Problem: 401 if it can't be read.
+    """
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None, None
+    try:
+        user, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        raise unreadable_key("The Basic authentication isn't Base64 of a text") from None
+    return user or None, password or None
+
+
+def unreadable_key(what: str) -> Problem:
+    """The problem for a key that can't be read. If it counted as none, its sender's events could be stored for another source."""
+    return Problem(401, "invalid_key", f"{what}; a write key is expected there.")
 
 
 def answer_in_json(receipt: BatchReceipt, receipt_type: type[ClientReceipt], noun: str) -> ClientAnswer:

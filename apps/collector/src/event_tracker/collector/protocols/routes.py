@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from event_tracker.collector.post_event import Intake
 from event_tracker.collector.protocols.amplitude.protocol import amplitude_routes
 from event_tracker.collector.protocols.cloudevents.routes import cloudevents_routes
+from event_tracker.collector.protocols.mixpanel.protocol import mixpanel_routes
 from event_tracker.collector.protocols.otlp.routes import otlp_routes
 from event_tracker.collector.protocols.posthog import posthog_routes
 from event_tracker.collector.protocols.segment_routes import segment_routes
@@ -15,6 +16,7 @@ MAKERS: dict[str, Callable[[Intake], list[Route]]] = {
     "segment": segment_routes,
     "posthog": posthog_routes,
     "amplitude": amplitude_routes,
+    "mixpanel": mixpanel_routes,
     "snowplow": snowplow_routes,
     "cloudevents": cloudevents_routes,
     "opentelemetry": otlp_routes,

@@ -1,6 +1,5 @@
 """The protocol of Segment and RudderStack: their clients post messages under /v1 (docs/clients/segment.md, rudderstack.md)."""
 
-import base64
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 from wsgiref.types import WSGIEnvironment
@@ -9,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from event_tracker.collector.parsing.batch import NotJsonError, Raw, not_json
-from event_tracker.collector.protocols.body_keys import read_key, read_key_members, unreadable_key
+from event_tracker.collector.protocols.body_keys import read_key, read_key_members
 from event_tracker.collector.protocols.json_members import (
     Members,
     is_empty,
@@ -24,6 +23,7 @@ from event_tracker.collector.protocols.protocol import (
     Describe,
     Mapped,
     answer_in_json,
+    read_basic,
     refuse_in_json,
 )
 from event_tracker.collector.protocols.segment_messages import TYPES, MessageMapper
@@ -95,7 +95,7 @@ class Segment:
         """The user of Basic authentication, a key as POST /events takes it, or `writeKey` of the query string."""
         bearer = bearer_token(environ)  # another token than a write key is one of OAuth: the key is in the body then
         return (
-            read_basic(environ.get("HTTP_AUTHORIZATION", ""))
+            read_basic(environ.get("HTTP_AUTHORIZATION", ""))[0]
             or (bearer if bearer and prefix_of(bearer) else None)
             or environ.get("HTTP_X_WRITE_KEY")
             or parameters.get("writeKey")
@@ -142,18 +142,3 @@ def _read_context(members: Members, messages: int) -> Members | None:
         )
         raise Problem(413, "body_too_large", detail)
     return read_members(given)
-
-
-def read_basic(header: str) -> str | None:
-    """The user of Basic authentication, with or without the colon behind it; None if there is none.
-
-    Raises:
-        Problem: 401 if it can't be read.
-    """
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        return base64.b64decode(encoded.strip(), validate=True).decode().partition(":")[0] or None
-    except ValueError:
-        raise unreadable_key("The Basic authentication isn't Base64 of a text") from None

@@ -8,13 +8,13 @@ from flask import Response, request
 
 from event_tracker.collector.post_event import Intake
 from event_tracker.collector.protocols.endpoint import PROBLEMS, ProtocolEndpoint, make_post_routes
+from event_tracker.collector.protocols.protocol import read_basic
 from event_tracker.collector.protocols.segment import (
     BATCH_PATHS,
     SUCCESS,
     TYPES_BY_PATH,
     Segment,
     SegmentReceipt,
-    read_basic,
 )
 from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.cors import ANY_ORIGIN
@@ -49,7 +49,7 @@ def segment_routes(intake: Intake) -> list[Route]:
         """What RudderStack's client for browsers asks for: it sends nothing before it knows that its source is on."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise Problem(405, "method_not_allowed", "This is only read.", headers={"Allow": "GET"})
-        key = read_basic(environ.get("HTTP_AUTHORIZATION", ""))
+        key = read_basic(environ.get("HTTP_AUTHORIZATION", ""))[0]
         name = intake.authenticate(environ, key).source
         source = {
             "id": name,

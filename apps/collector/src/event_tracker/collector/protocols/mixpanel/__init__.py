@@ -1,0 +1,1 @@
+"""Mixpanel's ingestion API: `/import` and `/track` by POST (docs/clients/mixpanel.md)."""
