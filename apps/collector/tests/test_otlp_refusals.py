@@ -97,6 +97,13 @@ def status(answer):
     return answer.json()["code"], answer.json()["message"]
 
 
+def with_attribute(part, value):
+    """A body whose resource, or whose scope, has an attribute."""
+    found = f'"{part}":{{"attributes":[{{"key":"a","value":{value}}}]}}'
+    inner, outer = (found, '"resource":{}') if part == "scope" else ('"scope":{}', found)
+    return f'{{"resourceLogs":[{{{outer},"scopeLogs":[{{{inner},"logRecords":[]}}]}}]}}'.encode()
+
+
 WRONG = [
     (b"hello", JSON, "invalid_json"),
     (b"", JSON, "invalid_json"),
@@ -107,6 +114,9 @@ WRONG = [
     (b'{"resourceLogs":[{"scopeLogs":5}]}', JSON, "invalid_json"),
     (b'{"resourceLogs":[{"resource":5,"scopeLogs":[{}]}]}', JSON, "invalid_json"),
     (b'{"resourceLogs":[{"scopeLogs":[{"scope":[]}]}]}', JSON, "invalid_json"),
+    (with_attribute("resource", '{"intValue":"x"}'), JSON, "invalid_json"),
+    (with_attribute("resource", '{"doubleValue":1e999}'), JSON, "invalid_json"),
+    (with_attribute("scope", '{"bytesValue":"?"}'), JSON, "invalid_json"),
     (b'{"resourceLogs":[{"resource":null,"scopeLogs":[{"scope":null,"logRecords":null}]}]}', JSON, None),
     (json.dumps(logs("HERE")).replace('"HERE"', nested(5000)).encode(), JSON, "invalid_json"),
     (b"", PROTOBUF, None),

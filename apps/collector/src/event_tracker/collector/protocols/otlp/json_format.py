@@ -104,15 +104,16 @@ def split(body: bytes, most: int, max_bytes: int) -> Iterator[ScopeLogs]:
         parts = group.scopeLogs
         if not parts:
             continue
-        resource = _read(_decode_resource, group.resource, max_bytes)
-        hashed = hash_resource(read_attributes(resource.attributes if resource else None))
+        _, attributes = _read(_decode_resource, group.resource, max_bytes)
+        hashed = hash_resource(attributes)
         for position, part in enumerate(parts):
             records = part.logRecords or []
             left -= max(1, len(records))
             if left < 0:
                 raise too_many_records(most)
-            scope = _read(_decode_scope, part.scope, max_bytes) or Scope()
-            start = hash_scope(hashed, scope.name or "", scope.version or "", read_attributes(scope.attributes))
+            scope, attributes = _read(_decode_scope, part.scope, max_bytes)
+            name, version = (scope.name or "", scope.version or "") if scope else ("", "")
+            start = hash_scope(hashed, name, version, attributes)
             yield ScopeLogs(f"/resourceLogs/{number}/scopeLogs/{position}/logRecords", start, records)
 
 
@@ -195,12 +196,17 @@ def _elements(members: Members, name: str, most: int) -> list[Any]:
     return found
 
 
-def _read(decode: Any, sent: msgspec.Raw, max_bytes: int) -> Any:
-    """Read a resource or a scope."""
+def _read(decode: Any, sent: msgspec.Raw, max_bytes: int) -> tuple[Any, dict[str, Any]]:
+    """Read a resource or a scope, which may be null, and its attributes.
+
+    Raises:
+        Problem: 400 if it can't be read, 413 if it is too large.
+    """
     size = len(sent)
     if size > max_bytes:
         raise Problem(413, "event_too_large", f"A resource or a scope may have {max_bytes} bytes; this one has {size}.")
     try:
-        return decode(sent)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        part = decode(sent)
+        return part, read_attributes(part.attributes if part else None)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise not_json(f"a resource or a scope can't be read: {error}") from None
