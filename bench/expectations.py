@@ -208,7 +208,7 @@ def _persons(measured: Measured) -> list[Expectation]:
         for question in OF_USERS
         for one in ratio(
             f"{question.key}, persons: of the CPU time for ids",
-            measured.get(f"persons/{question.key}/linked"), [measured.get(f"persons/{question.key}/raw")],
+            measured.get(f"persons/{question.key}/linked/ours"), [measured.get(f"persons/{question.key}/raw/ours")],
             1.3, cpu_times, at_most=True,
         )
     ]  # fmt: skip

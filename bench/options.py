@@ -59,7 +59,7 @@ def read_options() -> argparse.Namespace:
         "--release",
         type=Path,
         metavar="FOLDER",
-        help="a checkout of an earlier release, with its .venv, to measure beside: analytics and beside",
+        help="a checkout of an earlier release, with its .venv, to measure beside: analytics, persons and beside",
     )
     parser.add_argument(
         "--patience",

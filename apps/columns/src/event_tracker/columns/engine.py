@@ -238,7 +238,7 @@ class Engine:
                 self._loader.forget(sorted(lease.names))
             if isinstance(error, FATAL):
                 self._database = self._open()
-                self._loader.links.forget_all()
+                self._loader.forget_tables()
             raise
         finally:
             lease.end()

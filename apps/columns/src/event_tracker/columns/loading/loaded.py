@@ -19,7 +19,7 @@ class Loaded(NamedTuple):
         files: those with blocks or rows of each span.
         fingerprint: of all that is read: the same with the same events and links.
         persons: of ids that have one; None if nobody has two ids, or that wasn't asked for.
-        users: the users first seen in the range by all sources, if that was asked for.
+        users: the tables of the users first seen in the range by all sources, if that was asked for.
         blocks_fetched, rows_read: what wasn't on the local disk before.
         archived: the files of days that only the lake has.
     """
@@ -28,7 +28,7 @@ class Loaded(NamedTuple):
     files: dict[Span, tuple[str, ...]]
     fingerprint: bytes = b""
     persons: Persons | None = None
-    users: SharedTable | None = None
+    users: list[SharedTable] | None = None
     blocks_fetched: int = 0
     rows_read: int = 0
     archived: Mapping[ArchivedDay, tuple[ArchivedFile, ...]] = MappingProxyType({})

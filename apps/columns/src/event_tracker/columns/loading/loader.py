@@ -19,7 +19,7 @@ from event_tracker.columns.loading.archived.archive_state import count_archive
 from event_tracker.columns.loading.archived.reader import ArchiveReader, is_archived
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.identity.first_seen import copy_first_seen
+from event_tracker.columns.loading.identity.first_seen import FirstSeen
 from event_tracker.columns.loading.identity.links import Links, SourceView
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.identity.shared_tables import SharedTable
@@ -32,7 +32,9 @@ from event_tracker.columns.loading.snapshot import (
     VALID_BLOCKS,
     Selection,
     Snapshot,
+    day_of,
     in_snapshot,
+    read_history_epochs,
     read_server,
 )
 from event_tracker.columns.loading.spans import Span
@@ -49,10 +51,6 @@ WRITTEN_BYTES = 2**18
 
 SINGLE_FLIGHT_SECONDS = 1.0
 """How long a question waits while another loads, which is often the same: then it loads itself."""
-
-
-def _day_of(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 class Loader:
@@ -75,6 +73,7 @@ class Loader:
         self._cache = cache
         self.hours = Hours()
         self.links = Links(open_cursor, cache)
+        self._first_seen = FirstSeen(open_cursor, cache)
         self.archive = ArchiveReader(lake, open_cursor, cache) if lake else None
         self._loading = Lock()
 
@@ -102,7 +101,7 @@ class Loader:
 
         def add_users(connection: psycopg.Connection, loaded: Loaded) -> Loaded:
             persons, links = self._read_links(connection, loaded.snapshot, selection, deadline)
-            users = self._copy_users(connection, selection, persons, deadline)
+            users = self._read_first_seen(connection, loaded.snapshot, selection, persons, deadline)
             return loaded._replace(fingerprint=loaded.snapshot.fingerprint_with(links), persons=persons, users=users)
 
         reads_archive = self.archive is not None
@@ -143,6 +142,11 @@ class Loader:
         if self.archive:
             self.archive.forget(set(names))
 
+    def forget_tables(self) -> None:
+        """Forget what is in DuckDB's memory, since its database is gone."""
+        self.links.forget_all()
+        self._first_seen.forget_all()
+
     def forget_erased(self) -> None:
         """Delete the files of blocks and events that PostgreSQL doesn't have any more, and those that nothing refers to."""
         names = self._cache.names
@@ -150,6 +154,7 @@ class Loader:
         with self._pool.connection() as connection:
             ((server, *_),) = connection.execute(QUERIES["server"], {"milliseconds": 0}, binary=True)
             self.links.forget_deleted(connection, server)
+            self._first_seen.forget_changed(server, read_history_epochs(connection), self.links.tables_of_persons())
             left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
             epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
             archived = self.archive.forget_erased(connection) if self.archive else set()
@@ -176,8 +181,8 @@ class Loader:
         valid = sum(span[3] is not None for span in spans)
         metrics.BLOCKS.labels("valid").set(valid)
         metrics.BLOCKS.labels("stale").set(sum(blocks.values()) - valid)
-        today = _day_of(datetime.now(UTC))
-        over = {(source, _day_of(start)) for source, start, *_ in spans if start < today}
+        today = day_of(datetime.now(UTC))
+        over = {(source, day_of(start)) for source, start, *_ in spans if start < today}
         metrics.MISSING_BLOCKS.set(len(over - blocks.keys()))
 
     @contextmanager
@@ -265,13 +270,20 @@ class Loader:
             return SourceView(None, "")
         return self.links.read(connection, snapshot.server, snapshot.oldest, selection.sources, deadline)
 
-    def _copy_users(
-        self, connection: psycopg.Connection, selection: Selection, persons: Persons | None, deadline: Deadline
-    ) -> SharedTable | None:
-        """Copy the users first seen in the range, by all sources."""
-        if selection.first_seen is None or selection.sources is not None:
+    def _read_first_seen(
+        self,
+        connection: psycopg.Connection,
+        snapshot: Snapshot,
+        selection: Selection,
+        persons: Persons | None,
+        deadline: Deadline,
+    ) -> list[SharedTable] | None:
+        """The users first seen in the range, by all sources."""
+        if selection.first_seen is None or snapshot.history is None:
             return None
-        return copy_first_seen(connection, self._open_cursor, self._cache, selection.first_seen, persons, deadline)
+        return self._first_seen.read(
+            connection, snapshot.server, snapshot.history, selection.first_seen, persons, deadline
+        )
 
 
 def is_rows(name: str) -> bool:

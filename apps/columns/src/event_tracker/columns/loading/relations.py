@@ -77,7 +77,8 @@ class Relations:
             identified = self._identified(start, end)
             self._execute("first_seen_here", identified=identified, start=moment(start), end=moment(end))
         else:
-            self._execute("first_seen", users=self._loaded.users.name)
+            tables = [sql.SQL("from {}").format(table.name) for table in self._loaded.users]
+            self._execute("first_seen", users=sql.SQL(" union all ").join(tables))
 
     def _create_persons(self) -> None:
         if self._loaded.persons is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
@@ -56,6 +56,23 @@ class Selection:
         return self.first_seen is not None and self.sources is not None
 
 
+Epochs = tuple[int, int | None]
+"""How often events, and users, were deleted or changed."""
+
+
+class History(NamedTuple):
+    """Changes whenever users first seen by all sources may change.
+
+    Attributes:
+        today: when the day of the snapshot began. `past_events` changes whenever those first seen before may.
+    """
+
+    today: datetime
+    past_events: int
+    events: int
+    epochs: Epochs
+
+
 class Snapshot(NamedTuple):
     """What a snapshot says of a selection.
 
@@ -65,7 +82,7 @@ class Snapshot(NamedTuple):
         oldest: the oldest transaction that may have been running.
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
         left_out: those that aren't in the selection's sample.
-        history: changes whenever users first seen by all sources may change; None if the question isn't about them.
+        history: of the users first seen by all sources; None if the question isn't about them.
         archive: of events that only the lake has; None if the engine has no lake.
     """
 
@@ -74,7 +91,7 @@ class Snapshot(NamedTuple):
     oldest: int
     spans: list[Span]
     left_out: list[Span]
-    history: tuple[str, ...] | None = None
+    history: History | None = None
     archive: ArchiveState | None = None
 
     def fingerprint_with(self, links: str) -> bytes:
@@ -82,7 +99,8 @@ class Snapshot(NamedTuple):
         block that is built changes it, too, though no event has changed."""
         spans = (*self.spans, *self.left_out)
         read = [(span.source, span.start, span.end, span.events, span.epoch) for span in spans]
-        said = (self.server, read, self.history, links, *([self.archive] if self.archive and self.archive.days else []))
+        history = self.history and (self.history.events, self.history.epochs)
+        said = (self.server, read, history, links, *([self.archive] if self.archive and self.archive.days else []))
         return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 
@@ -111,7 +129,7 @@ def in_snapshot(
             connection.execute(QUERIES["begin"], prepare=False)
             server, oldest = read_server(connection, deadline)
             spans, left_out = take_sample(_read_spans(connection, selection), selection.sample)
-            history = _read_history(connection, selection)
+            history = _read_history(connection, selection, as_of)
             # A sample is of the newest events.
             archive = _read_archive(connection, selection) if reads_archive and selection.sample is None else None
             return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history, archive))
@@ -151,8 +169,20 @@ def _given(selection: Selection) -> dict[str, Any]:
     }
 
 
-def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, ...] | None:
+def read_history_epochs(connection: psycopg.Connection) -> Epochs:
+    ((of_events, of_users),) = connection.execute(QUERIES["history_epochs"], binary=True).fetchall()
+    return of_events, of_users
+
+
+def day_of(moment: datetime) -> datetime:
+    """When the day began, in UTC."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _read_history(connection: psycopg.Connection, selection: Selection, as_of: datetime) -> History | None:
     if selection.first_seen is None or selection.sources is not None:
         return None  # with some sources, the spans are of all time
-    ((*history,),) = connection.execute(QUERIES["history"], {"end": selection.end}, binary=True).fetchall()
-    return tuple(history)
+    today = day_of(as_of)
+    given = {"today": today, "end": selection.end}
+    ((past_events, events),) = connection.execute(QUERIES["history"], given, binary=True).fetchall()
+    return History(today, past_events, events, read_history_epochs(connection))

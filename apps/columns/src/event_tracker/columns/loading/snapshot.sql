@@ -21,11 +21,16 @@ select
 
 -- name: history
 -- Changes whenever it may change when users were first seen: an event before `end` is added, which the sum of counts tells while no
--- epoch moves, or one is deleted or changed, which moves an epoch; or a user is deleted or added after their events.
+-- epoch moves, or one is deleted or changed, which moves an epoch; or a user is deleted or added after their events. The first sum
+-- tells it of those first seen before today.
+select coalesce(sum(count) filter (where hour < %(today)s), 0)::bigint, coalesce(sum(count), 0)::bigint
+from event_counts
+where hour < %(end)s;
+
+-- name: history_epochs
 select
-  (select coalesce(sum(count), 0)::text from event_counts where hour < %(end)s),
-  (select coalesce(sum(epoch), 0)::text from block_epochs),
-  (select epoch::text from user_epochs);
+  (select coalesce(sum(epoch), 0)::bigint from block_epochs),
+  (select epoch from user_epochs);
 
 -- name: fetch_blocks
 select id, parquet from blocks where id = any (%(ids)s);

@@ -116,6 +116,11 @@ class Links:
         state, _ = _read_state(connection, server, 0)
         self._known = [known for known in self._known if known.state == state]
 
+    def tables_of_persons(self) -> set[str]:
+        """The names of the tables of those persons that are known."""
+        views = [view for known in self._known for view in known.views.values()]
+        return {view.persons.table.name.as_string() for view in views if view.persons}
+
     def forget_all(self) -> None:
         """Forget all, since DuckDB's database is gone."""
         self._known = []
