@@ -102,6 +102,8 @@ def up(
     take their other settings from the environment. In the database they have the roles `collector`, `query` and
     `control`, or those that COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
 
+    With the embedded server people may ask in SQL, unless SQL=off is set.
+
     At the start and then every hour it does what `tracker maintain` does (without --keep), in the background: the log is
     upkeep.log.
 
@@ -129,7 +131,9 @@ def up(
             try:
                 _require_free(ports | ({"kafka": kafka_port} if with_kafka else {}))
                 processes, owner_url = _start_database(stack, settings, data)
-                access = prepare_access(owner_url, data, required=auth == "required")
+                access = prepare_access(
+                    owner_url, data, required=auth == "required", may_ask_in_sql=not settings.database_url
+                )
                 service_settings = _settings_of_services(settings, owner_url, data, auth)
                 if with_kafka:
                     publishing_url = owner_url if with_publisher else None
@@ -233,6 +237,9 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
         "CACHE_FOLDER": os.environ.get("CACHE_FOLDER") or str(data / "cache"),
         "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
+    # The data of whoever started this: they may try SQL. A server that DATABASE_URL names may be others' as well.
+    if not settings.database_url and not (os.environ.get("SQL") or os.environ.get("SQL_FILE")):
+        query["SQL"] = "on"
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
         collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS
     return {"collector": {**collector, "AUTH": auth}, "query": {**query, "AUTH": auth}}
