@@ -13,6 +13,11 @@ def test_a_relay_that_tells_nobody_is_named_and_then_removed(owner, postgres, da
         from (values ('gone', 31), ('gone', 1), ('late', 8), ('late', 1), ('works', 6)) as given (relay, days)
     """)
     environment = {"DATABASE_URL": postgres.url(database)}
+    preview = CliRunner().invoke(maintain, ["--dry-run"], env=environment)
+    assert (preview.exit_code, preview.output.count("would remove the relay")) == (0, 1)
+    removed = "would remove the relay gone, which has told nobody for 30 days who was erased, and 2 erased ids"
+    assert removed in preview.output
+    assert owner.execute("select count(*) from relay_erasures").fetchone() == (5,)
     result = CliRunner().invoke(maintain, env=environment)
     assert result.exit_code == 1
     assert "removed the relay gone" in result.output

@@ -28,6 +28,8 @@ from event_tracker.cli.local.embedded import embedded_postgres, running_url
 from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import url_in_role
 from event_tracker.cli.local.system_account import account_for
+from event_tracker.cli.local.up import _settings_of_services
+from event_tracker.cli.settings import UpSettings
 from event_tracker.cli.simulate.verify import verify
 
 pytestmark = pytest.mark.services
@@ -88,6 +90,39 @@ def test_the_printed_lines_send_an_event_read_it_and_count_it(running: Up):
     printed_lines_work(running)
 
 
+def ask_in_sql(up: Up, **headers: str) -> requests.Response:
+    return requests.post(f"{up.query}/sql", json={"sql": "select 7 as n"}, headers=headers, timeout=60)
+
+
+def test_on_its_own_server_sql_can_be_tried_without_a_token_and_with_the_one_in_the_folder(running: Up):
+    assert ask_in_sql(running).json()["rows"] == [[7]]
+    token = (running.data / "admin-token").read_text()
+    assert ask_in_sql(running, Authorization=f"Bearer {token}").json()["rows"] == [[7]]
+
+
+@pytest.mark.parametrize(
+    ("database_url", "environment", "given"),
+    [
+        ("", {}, "on"),
+        ("", {"SQL": "off"}, None),
+        ("", {"SQL_FILE": "/a/file"}, None),
+        ("postgresql://owner@db.example/events", {}, None),
+    ],
+    ids=["its own server", "off", "a file says", "another server"],
+)
+def test_sql_is_on_only_with_its_own_server_and_where_nobody_says_otherwise(
+    monkeypatch, tmp_path, database_url, environment, given
+):
+    for name in ("SQL", "SQL_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = _settings_of_services(
+        UpSettings(database_url=database_url), "postgresql://owner@db.example/events", tmp_path, "open"
+    )
+    assert settings["query"].get("SQL") == given
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are for curl")
 def test_with_auth_required_the_printed_lines_carry_a_key_and_a_token(start_up, folders, postgres, database, owner):
     data = folders / "it's required"
@@ -101,6 +136,10 @@ def test_with_auth_required_the_printed_lines_carry_a_key_and_a_token(start_up, 
     kept = {name: path.read_text() for name, path in secrets.items()}
     assert kept["write-key"] not in up.output
     assert kept["admin-token"] not in up.output
+    refused = ask_in_sql(up, Authorization=f"Bearer {kept['admin-token']}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_required")
+    (scopes,) = owner.execute("select scopes from api_tokens where name = 'tracker up'").fetchone()
+    assert "sql" not in scopes
     up.stop()
     owner.execute("update write_keys set revoked_at = now()")
     again = start_up(data, **settings).wait_ready()

@@ -91,5 +91,15 @@ def test_other_filters_are_called_by_their_text(text):
     assert grammar.describe(text) == text
 
 
+def test_filters_of_sessions_and_users_are_told_from_those_of_events():
+    edge = grammar.make_edge("entry", grammar.equals("property.page", "/a"))
+    user = '{"user": {"did": {"field": "event_type", "operator": "is", "value": "purchase"}}}'
+    of_events = [
+        "event_type:is:view", "session_id:is:session", '{"or": [{"field": "user_id", "operator": "is", "value": "user"}]}', "{", "[]", "1",
+    ]  # fmt: skip
+    assert grammar.find_not_of_events([*of_events, edge, user]) == ["Entry: page is /a", user]
+    assert grammar.find_not_of_events(of_events) == []
+
+
 def test_a_condition_has_words():
     assert grammar.describe(grammar.equals("property.page", "/")) == "page is /"

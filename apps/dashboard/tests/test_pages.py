@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from visitors import FUNNEL_STATE, make_view, serious_violations, without_live_tiles
 
+from event_tracker.dashboard.filters.grammar import equals, make_edge
+
 PAGES = {
     "web": ("web", {}),
     "live": ("live", {}),
@@ -134,6 +136,16 @@ def test_raw_events_are_filtered_by_properties(visit, dashboard):
         "explore", range="90 days", filter=["property.page:is:/pricing", "property.plan:is:pro", "user_id:is:user-3"]
     )
     assert [row[2] for row in visitor.cells("Events, newest first")] == ["page_view"]
+
+
+def test_raw_events_by_a_filter_of_sessions_are_not_listed_and_the_page_says_why(visit, dashboard):
+    by_entry = make_edge("entry", equals("property.page", "/pricing"))
+    visitor = visit(dashboard).open("explore", range="90 days", filter=[by_entry, "event_type:is:purchase"])
+    message = visitor.page.get_by_text("can't be listed or downloaded by filters of sessions or users")
+    message.wait_for()
+    shown = visitor.page.get_by_test_id("stAlert")
+    assert shown.get_by_role("listitem").all_inner_texts() == ["Entry: page is /pricing"]
+    assert visitor.page.get_by_role("link", name="CSV").count() == 0
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,21 @@
 """`tracker up --kafka`: events go through a broker and a storer on this machine."""
 
+import json
 import sys
 
 import click
 import pytest
 import requests
+from click.testing import CliRunner
+from confluent_kafka import Consumer
 from kafka_jars import kafka_jars
 from ports import free_port
 from stack_up import Up
 from waiting import wait_until
 
+from event_tracker.cli.local.kafka import published_topics
 from event_tracker.cli.local.kafka_jars import require_programs
+from event_tracker.cli.local.up import up as up_command
 
 
 @pytest.fixture
@@ -38,6 +43,54 @@ def test_what_is_sent_is_accepted_and_stored(data, tmp_path):
     finally:
         assert up.stop() == 0
     assert '"stops"' in (data / "logs" / "storer.log").read_text()
+
+
+def test_with_publish_what_is_stored_is_in_the_topics(data, tmp_path):
+    port = free_port()
+    filtered = {"PUBLISH_FILTERED": "analytics.clicks:click"}
+    up = Up(data, "--kafka", f"--kafka-port={port}", "--publish", cwd=tmp_path, **filtered)
+    consumer = Consumer(
+        {"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "reader", "auto.offset.reset": "earliest"}
+    )
+    try:
+        up.wait_ready()
+        events = [{"user_id": "ann", "event_type": event_type} for event_type in ("view", "click", "view")]
+        assert requests.post(f"{up.collector}/events", json=events, timeout=30).status_code == 202
+        consumer.subscribe(["analytics.stored", "analytics.clicks"])
+        read: list[tuple[str, str]] = []
+
+        def read_more() -> bool:
+            message = consumer.poll(1)
+            if message is not None and message.error() is None:
+                read.append((message.topic(), json.loads(message.value())["event_type"]))
+            return len(read) == 4
+
+        wait_until(read_more, "all are published", seconds=180)
+        assert sorted(read) == [
+            ("analytics.clicks", "click"),
+            *[("analytics.stored", event_type) for event_type in ("click", "view", "view")],
+        ]
+    finally:
+        consumer.close()
+        assert up.stop() == 0
+    assert '"stops"' in (data / "logs" / "publisher.log").read_text()
+
+
+def test_nothing_is_published_without_kafka(tmp_path):
+    result = CliRunner().invoke(up_command, ["--data", str(tmp_path / "data"), "--publish"])
+    assert (result.exit_code, "--publish needs --kafka" in result.output) == (2, True)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("filtered", "topics"),
+    [
+        ("", ["stored"]),
+        ("views:view, views:page_view,clicks:click", ["stored", "views", "clicks"]),
+    ],
+)
+def test_each_topic_that_is_published_is_made_once(filtered, topics):
+    assert published_topics({"PUBLISH_TOPIC": "stored", "PUBLISH_FILTERED": filtered}) == topics
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])

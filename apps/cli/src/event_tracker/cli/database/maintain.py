@@ -113,6 +113,10 @@ def preview(
     print_remaining(moves)
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
+    for name, ids in connection.execute(QUERIES["find_silent_relays"]):
+        click.echo(
+            f"would remove the relay {name}, which has told nobody for 30 days who was erased, and {ids:,} erased ids"
+        )
     click.echo(f"would build {len(find_unbuilt(connection)):,} blocks")
     if expired := find_expired(connection, keep, is_archive_first=is_archive_first):
         for part in expired.parts:

@@ -33,6 +33,14 @@ delete from relays
 where exists (select from relay_erasures where relay = relays.name and at < now() - interval '30 days')
 returning name;
 
+-- name: find_silent_relays
+-- Those that forget_relays would delete, and how many ids with them.
+select relay, count(*)
+from relay_erasures
+group by relay
+having min(at) < now() - interval '30 days'
+order by relay;
+
 -- name: find_late_relays
 select relay, count(*), (min(at) + interval '30 days')::date::text
 from relay_erasures

@@ -37,18 +37,20 @@ class Access(NamedTuple):
     query_options: str
 
 
-def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
+def prepare_access(owner_url: str, data: Path, *, required: bool, may_ask_in_sql: bool) -> Access:
     """Make the password, the token and, if required, the write key.
 
     Token and key are in files in the data folder, so that no terminal shows them.
+
+    Args:
+        may_ask_in_sql: whether a token that is made now has the scope `sql`, too.
     """
+    scopes = [*SCOPES["ADMIN_TOKEN"], *(["sql"] if may_ask_in_sql else [])]
     with database_connection(owner_url) as connection:
         password = offer_sign_in(connection)
         sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=LOCAL_ADMIN, password=password)
         key_file, token_file = data / KEY_FILE, data / TOKEN_FILE
-        _load_or_create_key(
-            token_file, "rt", lambda token: register_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"])
-        )
+        _load_or_create_key(token_file, "rt", lambda token: register_token(connection, "tracker up", token, scopes))
         if not required:
             return Access(sign_in, None, "", "")
         write_key = _load_or_create_key(key_file, "wk", lambda key: register_write_key(connection, SOURCE, key))

@@ -3,11 +3,13 @@
 Who may use this machine may read and write its topics, as they may use the services of `tracker up --auth open`.
 """
 
+import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import click
 
 from event_tracker.cli.local.kafka_jars import fetch_jars, kafka_version, require_programs
 from event_tracker.cli.local.process import Process
-from event_tracker.cli.local.services import HOST, inherited_settings
+from event_tracker.cli.local.services import HOST, inherited_settings, url_in_role
 from event_tracker.core.kafka.settings import KafkaSettings
 
 READY_SECONDS = 120
@@ -34,11 +36,12 @@ TOPIC_OPTIONS = {
 }
 
 
-def start_kafka(stack: ExitStack, data: Path, port: int) -> tuple[Process, dict[str, str]]:
+def start_kafka(stack: ExitStack, data: Path, port: int, also: Sequence[str] = ()) -> tuple[Process, dict[str, str]]:
     """Start a broker with its data in the data folder, and make the topics. The first time it fetches Kafka.
 
     Args:
         port: of the broker. Its controller takes any free one.
+        also: topics beside those of events and of refused events.
 
     Returns:
         The broker's process, and the settings of Kafka for collector and storer.
@@ -60,7 +63,7 @@ def start_kafka(stack: ExitStack, data: Path, port: int) -> tuple[Process, dict[
         _format(java, jars, properties)
     command = [*_command(java, jars, "512m"), "kafka.Kafka", str(properties)]
     broker = stack.enter_context(Process("Kafka", command, data / "logs" / "kafka.log"))
-    _make_topics(checked, broker)
+    _make_topics(checked, broker, also)
     return broker, settings
 
 
@@ -69,6 +72,28 @@ def storer(logs: Path, database_url: str, settings: dict[str, str]) -> Process:
     given = {**settings, "DATABASE_URL": database_url}
     command = [sys.executable, "-m", "event_tracker.streams.storer"]
     return Process("the storer", command, logs / "storer.log", environment=inherited_settings(given) | given)
+
+
+def publishing_settings() -> dict[str, str]:
+    """The publisher's settings that stand in the environment, and those that have a default here."""
+    return {
+        "PUBLISH_TOPIC": os.environ.get("PUBLISH_TOPIC") or "analytics.stored",
+        "PUBLISH_FILTERED": os.environ.get("PUBLISH_FILTERED", ""),
+        "PUBLISH_FROM": os.environ.get("PUBLISH_FROM") or "earliest",
+    }
+
+
+def published_topics(publishing: dict[str, str]) -> list[str]:
+    """The topics that a publisher with these settings needs, each once. The publisher checks the settings."""
+    filtered = [one.partition(":")[0].strip() for one in publishing["PUBLISH_FILTERED"].split(",")]
+    return list(dict.fromkeys(name for name in (publishing["PUBLISH_TOPIC"], *filtered) if name))
+
+
+def publisher(logs: Path, owner_url: str, settings: dict[str, str]) -> Process:
+    """The process of a publisher, not yet started. METRICS_PORT of the environment is the storer's."""
+    given = {**settings, "DATABASE_URL": url_in_role(owner_url, "relay"), "METRICS_PORT": "0"}
+    command = [sys.executable, "-m", "event_tracker.streams.publisher"]
+    return Process("the publisher", command, logs / "publisher.log", environment=inherited_settings(given) | given)
 
 
 def _find_jars(home: Path) -> Path:
@@ -120,8 +145,12 @@ def _broker_options(home: Path, port: int) -> dict[str, object]:
     }
 
 
-def _make_topics(settings: KafkaSettings, broker: Process) -> None:
-    """Wait until the broker answers, and make the topics that aren't there."""
+def _make_topics(settings: KafkaSettings, broker: Process, also: Sequence[str]) -> None:
+    """Wait until the broker answers, and make the topics that aren't there.
+
+    Raises:
+        ClickException: if the broker refuses one.
+    """
     from event_tracker.cli.kafka_cluster import Cluster  # needs the extra `kafka`
 
     deadline = time.monotonic() + READY_SECONDS
@@ -137,6 +166,12 @@ def _make_topics(settings: KafkaSettings, broker: Process) -> None:
                     raise
                 time.sleep(0.2)
             else:
-                return
+                break
     finally:
         cluster.close()
+    patient = Cluster(settings)  # what it refuses isn't tried again: a topic's name may be wrong
+    try:
+        for name in also:
+            patient.create(name, PARTITIONS, 1, TOPIC_OPTIONS)
+    finally:
+        patient.close()

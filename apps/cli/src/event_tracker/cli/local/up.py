@@ -67,6 +67,13 @@ LOOPBACK_ORIGINS = ",".join(
     is_flag=True,
     help="Events go through Kafka: a broker and a storer run, too. Needs Java and Maven.",
 )
+@click.option(
+    "--publish",
+    "with_publisher",
+    is_flag=True,
+    help="With --kafka: a publisher runs, too, which puts stored events into topics: into `analytics.stored`, and what else "
+    "PUBLISH_TOPIC, PUBLISH_FILTERED and PUBLISH_FROM in the environment say.  [PUBLISH_FROM: earliest]",
+)
 @click.option("--kafka-port", type=PORT, default=9092, show_default=True, help="With --kafka: port of the broker.")
 @click.option(
     "--auth",
@@ -84,6 +91,7 @@ def up(
     dashboard_port: int,
     demo: bool,
     with_kafka: bool,
+    with_publisher: bool,
     kafka_port: int,
     auth: str,
 ) -> None:
@@ -94,6 +102,8 @@ def up(
     take their other settings from the environment. In the database they have the roles `collector`, `query` and
     `control`, or those that COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
 
+    With the embedded server people may ask in SQL, unless SQL=off is set.
+
     At the start and then every hour it does what `tracker maintain` does (without --keep), in the background: the log is
     upkeep.log.
 
@@ -103,6 +113,8 @@ def up(
     Ctrl-C, SIGTERM or closing the terminal stops it all; the exit code is then 0. It is 1 if something can't start or
     stops by itself.
     """
+    if with_publisher and not with_kafka:
+        raise click.UsageError("--publish needs --kafka: a publisher writes to Kafka.")
     settings = read_settings(UpSettings)
     above = find_shadowed(data)
     if above:
@@ -119,10 +131,13 @@ def up(
             try:
                 _require_free(ports | ({"kafka": kafka_port} if with_kafka else {}))
                 processes, owner_url = _start_database(stack, settings, data)
-                access = prepare_access(owner_url, data, required=auth == "required")
+                access = prepare_access(
+                    owner_url, data, required=auth == "required", may_ask_in_sql=not settings.database_url
+                )
                 service_settings = _settings_of_services(settings, owner_url, data, auth)
                 if with_kafka:
-                    processes += _start_kafka(stack, service_settings["collector"], data, kafka_port)
+                    publishing_url = owner_url if with_publisher else None
+                    processes += _start_kafka(stack, service_settings["collector"], data, kafka_port, publishing_url)
                 services = _start_services(stack, service_settings, data / "logs", ports)
                 processes += services
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
@@ -190,16 +205,27 @@ def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple
     return processes, owner_url
 
 
-def _start_kafka(stack: ExitStack, collector: dict[str, str], data: Path, port: int) -> list[Process]:
-    """Start a broker and a storer, and let the collector use them: its settings are added to."""
-    from event_tracker.cli.local.kafka import start_kafka, storer  # needs the extra `kafka`, and Java
+def _start_kafka(
+    stack: ExitStack, collector: dict[str, str], data: Path, port: int, publishing_url: str | None
+) -> list[Process]:
+    """Start a broker and a storer, and let the collector use them: its settings are added to.
+
+    Args:
+        publishing_url: the owner's URL, if a publisher is to run, too.
+    """
+    from event_tracker.cli.local import kafka  # needs the extra `kafka`, and Java
 
     click.echo("Starting Kafka …")
-    broker, settings = start_kafka(stack, data, port)
+    publishing = kafka.publishing_settings()
+    topics = kafka.published_topics(publishing) if publishing_url else []
+    broker, settings = kafka.start_kafka(stack, data, port, topics)
     copies = data / "sources"
     copies.mkdir(mode=0o700, exist_ok=True)
     collector |= {**settings, "SOURCE_COPY_FOLDER": str(copies)}
-    return [broker, stack.enter_context(storer(data / "logs", collector["DATABASE_URL"], settings))]
+    started = [broker, stack.enter_context(kafka.storer(data / "logs", collector["DATABASE_URL"], settings))]
+    if publishing_url:
+        started.append(stack.enter_context(kafka.publisher(data / "logs", publishing_url, settings | publishing)))
+    return started
 
 
 def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
@@ -211,6 +237,9 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
         "CACHE_FOLDER": os.environ.get("CACHE_FOLDER") or str(data / "cache"),
         "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
+    # The data of whoever started this: they may try SQL. A server that DATABASE_URL names may be others' as well.
+    if not settings.database_url and not (os.environ.get("SQL") or os.environ.get("SQL_FILE")):
+        query["SQL"] = "on"
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
         collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS
     return {"collector": {**collector, "AUTH": auth}, "query": {**query, "AUTH": auth}}

@@ -100,6 +100,19 @@ def describe(part: Part) -> str:
     return part
 
 
+def find_not_of_events(filters: Sequence[str]) -> list[str]:
+    """The filters of sessions or users, of these: an event alone doesn't say whether it matches. Each as the dashboard calls it."""
+    found = []
+    for text in filters:
+        try:
+            document = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(document, dict) and document.keys() & {"session", "user"}:
+            found.append(describe(text))
+    return found
+
+
 def equals(name: str, value: str) -> Condition:
     """The condition that a field has a value."""
     return Condition(name, "is", (value,))
