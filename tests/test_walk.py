@@ -106,4 +106,4 @@ def test_the_way_of_a_question_is_as_documented(trace, owner, postgres, database
     files = trace("query", "GET", "/events?user_id=ann", settings, headers=headers)
     named = documented("How a question is answered")
     assert files == set(named)
-    assert len(named) == 18
+    assert len(named) == 16

@@ -36,7 +36,7 @@ from event_tracker.model.storing.store_events import encode_rows, join_parameter
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.event_pages import Cursor, StoredEvent, decode, encode
-from event_tracker.query.events.parameters import SearchBody, WindowLimits, read_event_query, read_type_query
+from event_tracker.query.events.parameters import SearchBody, WindowLimits, read_event_query
 from event_tracker.query.events.streams.parameters import read_export, read_live_query
 from event_tracker.query.filters.duckdb import compile_duckdb
 from event_tracker.query.filters.grammar import Filter
@@ -55,16 +55,17 @@ from event_tracker.query.sql.views import list_view_columns
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters
 from event_tracker.query.stats.parameters import read_user
-from event_tracker.query.stats.questions.event_users import read_event_users
 from event_tracker.query.stats.questions.funnel import read_funnel
 from event_tracker.query.stats.questions.paths import read_paths
-from event_tracker.query.stats.questions.retention import read_retention
 from event_tracker.query.stats.questions.sessions import read_sessions
 from event_tracker.query.stats.questions.timeseries import read_timeseries
 from event_tracker.query.stats.questions.top_properties import read_top_properties
-from event_tracker.query.stats.questions.users import read_users
+from event_tracker.query.stats.questions.top_types import read_type_query
 from event_tracker.query.stats.suggestions.fields import read_fields
 from event_tracker.query.stats.suggestions.values import read_values
+from event_tracker.query.stats.users.event_users import read_event_users
+from event_tracker.query.stats.users.retention import read_retention
+from event_tracker.query.stats.users.users import read_users
 from event_tracker.query.stats.web.summary import read_web_summary
 from event_tracker.query.stats.web.top import read_web_top
 

@@ -12,7 +12,7 @@ from waiting import wait_until
 
 from event_tracker.cli.database import partitions
 from event_tracker.cli.database.partitions import Month, make_partition
-from event_tracker.cli.database.retention import delete_expired, find_expired
+from event_tracker.cli.database.retention.retention import delete_expired, find_expired
 
 MAY = Month(2019, 5)
 

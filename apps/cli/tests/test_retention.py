@@ -10,9 +10,10 @@ from meanwhile import Meanwhile
 from storing import store as store_events
 from waiting import wait_until
 
-from event_tracker.cli.database import partitions, retention
+from event_tracker.cli.database import partitions
 from event_tracker.cli.database.maintain import maintain
 from event_tracker.cli.database.partitions import Month, make_partition
+from event_tracker.cli.database.retention import retention
 
 STORE = """
 with stored as (

@@ -15,8 +15,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, QuotaHolder, client_of
 from event_tracker.query.concurrency import SingleFlight, take_turn
-from event_tracker.query.events import batcher
-from event_tracker.query.events.batcher import Batcher
+from event_tracker.query.events import store
+from event_tracker.query.events.store import Batcher
 
 LOUD, QUIET = QuotaHolder("token", "loud"), QuotaHolder("token", "quiet")
 
@@ -152,7 +152,7 @@ class Batches:
 
 
 def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
-    monkeypatch.setattr(batcher, "MAX_IN_BATCH", 3)
+    monkeypatch.setattr(store, "MAX_IN_BATCH", 3)
     batches = Batches(at_once=2, each=1)
     loud = batches.ask(*(f"loud {number}" for number in range(5)))
     assert batches.asked == [["loud 0", "loud 1", "loud 2"]], "one batch is left to others"
@@ -169,7 +169,7 @@ def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
 
 
 def test_clients_take_turns_at_the_batches_of_small_pages(monkeypatch):
-    monkeypatch.setattr(batcher, "MAX_IN_BATCH", 1)
+    monkeypatch.setattr(store, "MAX_IN_BATCH", 1)
     batches = Batches(at_once=2, each=2)
     asking = batches.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
     for number in range(7):

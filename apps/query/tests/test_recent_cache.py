@@ -5,7 +5,7 @@ import time
 import gevent
 from gevent.event import AsyncResult
 
-from event_tracker.query.auth.recent_cache import RecentCache
+from event_tracker.query.auth.tokens import RecentCache
 
 
 def test_what_was_asked_for_lately_is_known_and_what_is_older_is_not():

@@ -13,7 +13,8 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.events.store import QUERIES, _build_known, _build_top_types
+from event_tracker.query.events.store import QUERIES, _build_known
+from event_tracker.query.stats.questions.top_types import build_counted
 
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
@@ -203,11 +204,11 @@ def test_statements_of_columns_say_nothing_of_sources(explaining, stored, path):
 
 def test_pages_and_counts_of_all_sources_say_nothing_of_them():
     # But for the place of a cursor of the release before, which is looked up by its key.
-    assert b" source =" not in _build_known("list_events", "user_id", "event_types") + _build_top_types(
+    assert b" source =" not in _build_known("list_events", "user_id", "event_types") + build_counted(
         False, "whole_hours", "head", "tail"
     )
     assert b" source =" in _build_known("list_events", "user_id", "sources")
-    assert _build_top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
+    assert build_counted(True, "whole_hours", "head", "tail").count(b"source =") == 3
     assert "source" not in QUERIES["list_events.grouped"].partition("from unnest")[2].partition("where")[2]
 
 

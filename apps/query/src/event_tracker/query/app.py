@@ -44,6 +44,7 @@ from event_tracker.query.sql.routes import Sql
 from event_tracker.query.sql.runner import SqlLimits, SqlRunner
 from event_tracker.query.sql.saved import SavedQueries
 from event_tracker.query.stats.columns.asking import Asker, Stats
+from event_tracker.query.stats.questions.top_types import TypeCounter
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
 from event_tracker.query.users.routes import UserData
@@ -99,7 +100,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         Stats(
             Asker(engine, concurrency_limit, settings.longest_session_seconds),
             StatsStore(pool, engine.with_persons, concurrency_limit, settings.statement_seconds),
-            store.top_types,
+            TypeCounter(pool, concurrency_limit),
             settings.explain,
             settings.longest_session_seconds,
             bool(settings.lake),

@@ -6,13 +6,11 @@ from pathlib import Path
 import click
 import psycopg
 
-from event_tracker.cli.database.archive_first import ArchiveFirst, open_archive
 from event_tracker.cli.database.blocks import build_all
 from event_tracker.cli.database.connection import database_connection, exclusive_lock, find_database_url
 from event_tracker.cli.database.partitions import (
     AHEAD,
     MAX_ROWS,
-    QUERIES,
     Moves,
     ensure_partitions,
     lock_out_erasures,
@@ -22,10 +20,14 @@ from event_tracker.cli.database.partitions import (
 )
 from event_tracker.cli.database.relink import relink as make_links
 from event_tracker.cli.database.relink import renumber_restored
-from event_tracker.cli.database.retention import delete_expired, find_expired
-from event_tracker.cli.database.retention_parts import Expired, Part
+from event_tracker.cli.database.retention.archive_first import ArchiveFirst, open_archive
+from event_tracker.cli.database.retention.parts import Expired, Part
+from event_tracker.cli.database.retention.retention import delete_expired, find_expired
 from event_tracker.cli.options import running_option
 from event_tracker.columns.build import find_unbuilt
+from event_tracker.core.postgres.named_sql import load_queries
+
+QUERIES = load_queries("event_tracker.cli.database", "maintain.sql")
 
 CLOSED = "2 hours"
 """The age at which an hour's counters are folded, which is added up in fewer rows. Few events arrive later, and they are counted too."""

@@ -28,7 +28,7 @@ from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
 
-QUERIES = load_queries("event_tracker.cli.database")
+QUERIES = load_queries("event_tracker.cli.database", "partitions.sql")
 
 DEFAULT_PARTITION = "events_default"
 

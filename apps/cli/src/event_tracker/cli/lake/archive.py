@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 import psycopg
 
-from event_tracker.cli.database.archive_first import NotArchivedError
+from event_tracker.cli.database.retention.archive_first import NotArchivedError
 from event_tracker.cli.lake.erase import ArchiveEraser, ErasureOutcome
 from event_tracker.cli.lake.event_database import DayState, EventDatabase, describe
 from event_tracker.cli.lake.folder_writer import FolderWriter

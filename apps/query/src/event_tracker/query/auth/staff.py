@@ -14,9 +14,9 @@ from event_tracker.core.secrets.keys import prefix_of
 from event_tracker.query.auth.audit_writer import audit_entry, write_audit
 from event_tracker.query.auth.passwords import Passwords
 from event_tracker.query.auth.principal import ROLES, Principal
-from event_tracker.query.auth.recent_cache import RecentCache
 from event_tracker.query.auth.sign_ins import SignIns
 from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.tokens import RecentCache
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 
 QUERIES = load_queries("event_tracker.query.auth")

@@ -135,3 +135,9 @@ class EventPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     next_cursor: Annotated[str | None, Meta(description="Of the next page; null when there is none.")]
     identity: Annotated[Identity, Meta(description="Whom `user_id` is.")]
     window: Annotated[Window | UnsetType, Meta(description="Only without `user_id`.")] = UNSET
+
+
+class SourceNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of sources, in their order."""
+
+    sources: list[str]

@@ -1,4 +1,4 @@
-"""Reads the parameters of GET /events and GET /stats/top-types into immutable queries, or reports all errors at once."""
+"""Reads the parameters of GET /events into an immutable query, or reports all errors at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.event_pages import Cursor, CursorField, Position, digest
-from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
 from event_tracker.query.filters.numbers import normalise, number_stem
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
@@ -77,14 +76,6 @@ class SearchBody(ParameterSchema):
     filter = FilterMember("Only events that it selects.")
 
 
-class TopTypesSchema(SourcesSchema, TimeRangeSchema):
-    """Parameters of GET /stats/top-types."""
-
-    filter = FilterParameters(BehaviourFilterSchema)
-    identity = identity_field()
-    limit = Limit(10, "Most types to answer.")
-
-
 @dataclass(frozen=True, slots=True)
 class EventQuery:
     """One page of events: those of [start, end) that come after `after`, newest first.
@@ -139,21 +130,6 @@ class EventQuery:
             "property_stems": [number_stem(value) for _, value in self.properties],
             "sources": list(self.sources or ()),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class TypeQuery:
-    """Counts of [start, end) by type, over these sources and the events that the filter selects. None is no bound, or all.
-
-    `identity` is for conditions about users.
-    """
-
-    sources: Sources
-    filter: Filter | None
-    start: datetime | None
-    end: datetime | None
-    limit: int
-    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,21 +223,4 @@ def build_event_query(given: dict[str, Any], bounds: Bounds) -> EventQuery:
         after,
         filters_digest,
         identity,
-    )
-
-
-def read_type_query(call: Call) -> TypeQuery:
-    """Read the query of a request.
-
-    Raises:
-        Problem: 400 or 422 with all errors in it.
-    """
-    given = call.query()
-    return TypeQuery(
-        given["sources"],
-        given.get("filter"),
-        given.get("start"),
-        given.get("end"),
-        given["limit"],
-        given["identity"],
     )

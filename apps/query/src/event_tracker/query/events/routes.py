@@ -12,9 +12,8 @@ from event_tracker.query.answers import BODY_PROBLEMS, PROBLEMS, TEXT, answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ANY
 from event_tracker.query.events import parameters
-from event_tracker.query.events.event_pages import Cursor, EventPage, Window, encode
+from event_tracker.query.events.event_pages import Cursor, EventPage, SourceNames, Window, encode
 from event_tracker.query.events.parameters import EventQuery, EventsSchema, ListEventsSchema, SearchBody
-from event_tracker.query.events.responses import SourceNames
 from event_tracker.query.events.store import EventStore
 from event_tracker.query.events.streams.export import export_events
 from event_tracker.query.events.streams.formats import FORMATS

@@ -1,31 +1,32 @@
 """Queries of events, one function each. The statements are in `queries.sql`."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
+import gevent
 import psycopg
+from gevent.event import AsyncResult, Event
 from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execute, fetch_within
-from event_tracker.core.postgres.replication import read_as_of
+from event_tracker.core.postgres.pool import ConnectionPool, Row, execute, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
-from event_tracker.query.concurrency import SingleFlight, take_turn
-from event_tracker.query.events.batcher import Batcher
+from event_tracker.query.concurrency import take_turn
 from event_tracker.query.events.event_pages import Page, Position, StoredEvent, make_stored_event
-from event_tracker.query.events.parameters import EventQuery, TypeQuery
-from event_tracker.query.events.responses import TopTypes, TypeCount
-from event_tracker.query.events.time_range import split_at_hours
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.identity import MAX_IDS, limited_ids
-from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
+
+Query = TypeVar("Query")
+Result = TypeVar("Result")
 
 SESSION_SETTINGS = {
     "default_transaction_read_only": "on",
@@ -39,6 +40,9 @@ SESSION_SETTINGS = {
     "max_parallel_workers_per_gather": "0",
 }
 """Settings of the database sessions that run these queries."""
+
+MAX_IN_BATCH = 64
+"""Queries in one statement. The limit bounds how long one statement takes."""
 
 BATCHES_AT_ONCE = 2
 """Batches of small pages that run at once. The other connections are for everything else."""
@@ -54,6 +58,69 @@ response takes three times as much memory."""
 
 JSON = 5
 """Index of the properties' JSON in a row of events."""
+
+
+class Batcher(Generic[Query, Result]):
+    """Runs small queries of one kind in batches: those that arrive while others run wait together, and are sent in one statement.
+
+    There is no timer. A single client is answered at once, and under load the batches grow by themselves. The collector stores events
+    in the same way. A batch has queries of one client only, so that no client waits for large answers of another. Clients take turns.
+
+    Args:
+        run_all: runs several queries and returns their results in the same order.
+        at_once: batches that run at once. One continues while another waits for a disk.
+        each: batches of one client that run at once.
+    """
+
+    def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], at_once: int, each: int) -> None:
+        self._run_all = run_all
+        self._each = each
+        self._running: Counter[Hashable] = Counter()
+        # Client → its waiting queries. Clients are in the order of their turns; no queue is empty.
+        self._waiting: dict[Hashable, deque[tuple[Query, AsyncResult[Result]]]] = {}
+        self._arrived = Event()
+        self._greenlets = [gevent.spawn(self._run) for _ in range(at_once)]
+
+    def run(self, query: Query, client: Hashable) -> Result:
+        """Wait for the result. Raises what `run_all` raised."""
+        future: AsyncResult[Result] = AsyncResult()
+        self._waiting.setdefault(client, deque()).append((query, future))
+        self._arrived.set()
+        return cast(Result, future.get())
+
+    def close(self) -> None:
+        """Stop. Call it when no query waits any more."""
+        gevent.killall(self._greenlets)
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            client = next((client for client in self._waiting if self._running[client] < self._each), None)
+            if client is None:
+                self._arrived.clear()
+                continue
+            self._running[client] += 1
+            self._run_batch(self._take_batch(client))
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
+            self._arrived.set()
+
+    def _take_batch(self, client: Hashable) -> list[tuple[Query, "AsyncResult[Result]"]]:
+        waiting = self._waiting.pop(client)
+        batch = [waiting.popleft() for _ in range(min(MAX_IN_BATCH, len(waiting)))]
+        if waiting:
+            self._waiting[client] = waiting  # behind the others
+        return batch
+
+    def _run_batch(self, batch: list[tuple[Query, "AsyncResult[Result]"]]) -> None:
+        try:
+            results = self._run_all([query for query, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set(result)
+        except Exception as error:  # whatever it is, everyone who waits must receive it, and the greenlet must continue
+            for _, future in batch:
+                future.set_exception(error)
 
 
 class EventStore:
@@ -72,7 +139,6 @@ class EventStore:
         self.pool = pool
         self._small_pages = Batcher(self._list_grouped, min(BATCHES_AT_ONCE, pool.max_size), at_once)
         self._concurrency_limit = concurrency_limit
-        self._top_types = SingleFlight(self._count_types, concurrency_limit)
 
     def close(self) -> None:
         """Stop. Call it when no query waits any more."""
@@ -148,30 +214,10 @@ class EventStore:
             for events, one in zip(pages, event_queries, strict=True)
         ]
 
-    def top_types(self, type_query: TypeQuery, client: QuotaHolder) -> TopTypes:
-        """The most frequent types of a time range."""
-        return self._top_types.run(type_query, client)
-
     def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
         """The names of existing sources among the allowed ones; None is all."""
         names = [name for (name,) in self._execute("name_sources", QUERIES["name_sources"].encode(), {})]
         return [name for name in names if allowed is None or name in allowed]
-
-    def _count_types(self, type_query: TypeQuery) -> TopTypes:
-        restricted = type_query.sources is not None
-        pieces, bounds = split_at_hours(
-            type_query.start or EARLIEST if restricted else type_query.start, type_query.end
-        )
-        parameters = {"limit": type_query.limit, "sources": list(type_query.sources or ()), **bounds}
-        statement = _build_top_types(restricted, *pieces)
-
-        def fetch(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
-            return read_as_of(connection), connection.execute(statement, parameters, binary=True).fetchall()
-
-        with metrics.DB_SECONDS.labels("top_types").time():
-            as_of, ((total, event_types, counts),) = attempt(self.pool, fetch)
-        items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
-        return TopTypes(type_query.start, type_query.end, "UTC", as_of, items, total)
 
     def _fetch(
         self, statement: bytes, parameters: dict[str, Any], json: int, *, prepare: bool = True
@@ -213,14 +259,6 @@ def _build(name: str, newest: str, *conditions: sql.Composed) -> bytes:
 def _conditions(*names: str) -> Iterator[sql.Composed]:
     arrived = sql.SQL(QUERIES["list_events.arrived"])
     return (sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
-
-
-@cache
-def _build_top_types(restricted: bool, *pieces: str) -> bytes:
-    """The statement over these parts of a time range, for some sources or all."""
-    sources = sql.SQL(QUERIES["top_types.sources"] if restricted else "")
-    counted = [sql.SQL(QUERIES[f"top_types.{piece}"]).format(sources=sources) for piece in pieces]
-    return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
 def _make_page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> Page:

@@ -140,7 +140,7 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
         joined.update(person_of, person_of.values())
         found += [user for user in _join(ids, read, person_of) if user.position < after]
         # Those behind can't be in the answer, however many are found at one moment.
-        found = sorted(found, key=_position, reverse=True)[:most]
+        found = sorted(found, key=lambda user: user.position, reverse=True)[:most]
         is_cut = len(read) < len(page)
         # What is the next id, or may be.
         next_seen = page[len(read)].last_seen if is_cut else page[-1].last_seen if len(page) == rows else None
@@ -189,7 +189,3 @@ def _add(person: ActiveUser, user: ActiveUser) -> ActiveUser:
         max(person.last_seen, user.last_seen),
         person.events + user.events,
     )
-
-
-def _position(user: ActiveUser) -> UserPosition:
-    return user.position

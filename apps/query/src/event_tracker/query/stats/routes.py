@@ -8,8 +8,6 @@ from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import PROBLEMS, answer, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.event_pages import NIL, Cursor, CursorField, Position, digest, encode
-from event_tracker.query.events.parameters import TopTypesSchema
-from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
@@ -17,19 +15,19 @@ from event_tracker.query.stats import answers, parameters
 from event_tracker.query.stats.answers import RangeAnswer
 from event_tracker.query.stats.bodies import ask_by_body
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.questions.event_users import EventUsersAnswer, EventUsersSchema, event_users
 from event_tracker.query.stats.questions.funnel import FUNNEL_BODY, ExplainSchema, FunnelAnswer, funnel
 from event_tracker.query.stats.questions.paths import PathsAnswer, PathsSchema, paths
-from event_tracker.query.stats.questions.retention import RetentionAnswer, RetentionSchema, retention
 from event_tracker.query.stats.questions.sessions import SessionsAnswer, SessionsSchema, sessions
 from event_tracker.query.stats.questions.timeseries import TimeseriesAnswer, TimeseriesSchema, timeseries
 from event_tracker.query.stats.questions.top_properties import TopPropertiesAnswer, TopPropertiesSchema, top_properties
-from event_tracker.query.stats.questions.top_types import top_types
-from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
+from event_tracker.query.stats.questions.top_types import TopTypes, TopTypesSchema, top_types
 from event_tracker.query.stats.recently_active import ActiveUser, UserPosition
 from event_tracker.query.stats.store import Body
 from event_tracker.query.stats.suggestions.fields import FieldsAnswer, FieldsSchema, suggest_fields
 from event_tracker.query.stats.suggestions.values import ValuesAnswer, ValuesSchema, suggest_values
+from event_tracker.query.stats.users.event_users import EventUsersAnswer, EventUsersSchema, event_users
+from event_tracker.query.stats.users.retention import RetentionAnswer, RetentionSchema, retention
+from event_tracker.query.stats.users.users import UsersAnswer, UsersSchema, users
 from event_tracker.query.stats.web.summary import WebAnswer, WebSummarySchema, web
 from event_tracker.query.stats.web.top import WebTopAnswer, WebTopSchema, web_top
 

@@ -1,6 +1,6 @@
 """Queries of statistics, one function each. The statements are in `queries.sql`."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from event_tracker.query.stats.questions.timeseries import TimeseriesQuery
 
 Body = dict[str, Any]
-Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
@@ -68,7 +67,7 @@ class StatsStore:
         self._with_persons = with_persons
         self._concurrency_limit = concurrency_limit
         self._seconds = seconds
-        self.count_by_hour = self._share(self._count_by_hour)
+        self.count_by_hour = SingleFlight(self._count_by_hour, concurrency_limit).run
 
     def get_user(self, user_id: str, query: UserQuery, client: QuotaHolder) -> Body | None:
         """One user; None if they have no events."""
@@ -139,10 +138,6 @@ class StatsStore:
         answer = query.build_answer(result.as_of, result.rows)
         answer.explain = result.plan or UNSET
         return answer
-
-    def _share(self, answer: Callable[[Query], Answer]) -> Callable[[Query, QuotaHolder], Answer]:
-        """Run equal queries once: dashboards often send the same ones at the same time."""
-        return SingleFlight(answer, self._concurrency_limit).run
 
 
 def _add_plan(body: Body, plan: Plan | None) -> Body:

@@ -1,8 +1,8 @@
 """Asks the engine the questions of /stats: equal ones at once, a few at a time, and none whose answer the client has."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from msgspec.structs import asdict
 
@@ -12,8 +12,6 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
-from event_tracker.query.events.parameters import TypeQuery
-from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.behaviours import SessionRule, find_wider_range, make_tables
@@ -21,6 +19,9 @@ from event_tracker.query.stats.columns.etags import make_etag
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.store import StatsStore
+
+if TYPE_CHECKING:
+    from event_tracker.query.stats.questions.top_types import TypeCounter
 
 Answer = TypeVar("Answer")
 Answered = TypeVar("Answered", covariant=True)
@@ -151,7 +152,7 @@ class Stats(NamedTuple):
     Attributes:
         asker: asks the engine.
         store: asks PostgreSQL.
-        count_types: the types of all events, which are counted already.
+        types: counts the types of all events.
         explain: whether explain=true is allowed.
         longest: the default for the longest session, in seconds.
         has_lake: whether questions are also about events that only the lake has.
@@ -159,7 +160,7 @@ class Stats(NamedTuple):
 
     asker: Asker
     store: StatsStore
-    count_types: Callable[[TypeQuery, QuotaHolder], TopTypes]
+    types: "TypeCounter"
     explain: bool
     longest: int
     has_lake: bool

@@ -14,7 +14,6 @@ from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Choice
 from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
-from event_tracker.query.stats.columns.active_users import build_active_users
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
@@ -34,6 +33,7 @@ from event_tracker.query.stats.sql.bindings import filter_parameters
 from event_tracker.query.stats.sql.sql_builder import source_condition, type_condition
 from event_tracker.query.stats.sql.statements import fill
 from event_tracker.query.stats.time_range import split_by_hour
+from event_tracker.query.stats.users.active_users import build_active_users
 
 PARTS = load_queries("event_tracker.query.stats.questions", "timeseries.sql")
 KINDS: dict[int, Literal["missing", "other"]] = {0: "other", -1: "missing"}

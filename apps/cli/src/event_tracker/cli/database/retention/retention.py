@@ -12,16 +12,19 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from event_tracker.cli.database.archive_first import ArchiveFirst, NotArchivedError, check_deleted
 from event_tracker.cli.database.partitions import (
     DEFAULT_PARTITION,
-    QUERIES,
     Month,
     lock_out_erasures,
     lock_out_everybody,
+    wait_for_inserts,
 )
-from event_tracker.cli.database.retention_marks import set_marks
-from event_tracker.cli.database.retention_parts import Expired, Limits, Part
+from event_tracker.cli.database.retention.archive_first import ArchiveFirst, NotArchivedError, check_deleted
+from event_tracker.cli.database.retention.parts import Expired, Limits, Part
+from event_tracker.core.postgres.named_sql import load_queries
+
+QUERIES = load_queries("event_tracker.cli.database.retention", "retention.sql")
+USERS = load_queries("event_tracker.cli.database.retention", "users.sql")
 
 DAY = timedelta(days=1)
 
@@ -75,7 +78,7 @@ def delete_expired(
     Returns:
         What was deleted.
     """
-    set_marks(connection, expired.limits.parameters(monthly=False))
+    _set_marks(connection, expired.limits)
     done = []
     for found in expired.parts:
         part = archive.check(found) if archive else found
@@ -84,6 +87,18 @@ def delete_expired(
             done.append(part)
     _correct_all_users(connection, expired.limits)
     return expired._replace(parts=done)
+
+
+def _set_marks(connection: psycopg.Connection, limits: Limits) -> None:
+    """Set the retention marks: the time before which a source's events are deleted. Once this returns, every insert respects them.
+
+    Collectors store nothing older. Otherwise an event that is sent again would be stored and counted again. Inserts that can't see the
+    new marks are waited for. While they run, no event is deleted yet, so they recognise duplicates.
+    """
+    with connection.transaction():
+        lock_out_erasures(connection)
+        if connection.execute(QUERIES["set_marks"], limits.parameters(monthly=False)).rowcount:
+            wait_for_inserts(connection)
 
 
 def _limits(connection: psycopg.Connection, keep: str | None, is_archive_first: bool) -> Limits:
@@ -190,7 +205,7 @@ def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
     for _ in range(ROUNDS):
         skipped = 0
         with connection.cursor("outdated", withhold=True) as found:
-            found.execute(QUERIES["outdated_users"], limits.parameters(monthly=False))
+            found.execute(USERS["outdated_users"], limits.parameters(monthly=False))
             while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
                 _, kept = _find_forgotten(connection, some)
                 wrong = [user_id for user_id in some if user_id not in kept]
@@ -209,10 +224,10 @@ def _correct_users(connection: psycopg.Connection, user_ids: list[str]) -> int:
     Returns:
         How many users were handled: those with an event being stored are skipped.
     """
-    locked = [user_id for (user_id,) in connection.execute(QUERIES["lock_users"], {"user_ids": user_ids}).fetchall()]
-    connection.execute(QUERIES["correct_users"], {"user_ids": locked})
+    locked = [user_id for (user_id,) in connection.execute(USERS["lock_users"], {"user_ids": user_ids}).fetchall()]
+    connection.execute(USERS["correct_users"], {"user_ids": locked})
     forgotten, _ = _find_forgotten(connection, locked)
-    connection.execute(QUERIES["delete_users"], {"user_ids": forgotten})
+    connection.execute(USERS["delete_users"], {"user_ids": forgotten})
     return len(locked)
 
 
@@ -221,13 +236,13 @@ def _find_forgotten(connection: psycopg.Connection, user_ids: list[str]) -> tupl
 
     Each person is looked for once, since one may have very many ids.
     """
-    found = connection.execute(QUERIES["forgotten_users"], {"user_ids": user_ids}).fetchall()
+    found = connection.execute(USERS["forgotten_users"], {"user_ids": user_ids}).fetchall()
     forgotten = [user_id for user_id, is_linked in found if not is_linked]
     linked = {user_id for user_id, is_linked in found if is_linked}
     kept: set[str] = set()
     while linked:
         asked = {"user_id": next(iter(linked))}
-        ((ids, has_event),) = connection.execute(QUERIES["find_person"], asked).fetchall()
+        ((ids, has_event),) = connection.execute(USERS["find_person"], asked).fetchall()
         here = linked.intersection(ids)
         if has_event:
             kept |= here

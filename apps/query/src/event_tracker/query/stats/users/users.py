@@ -11,11 +11,11 @@ from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Choice
 from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
-from event_tracker.query.stats.columns.active_users import ActiveUsersQuery
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, SelectionSchema, read_range, split
+from event_tracker.query.stats.users.active_users import ActiveUsersQuery
 
-USERS = load_queries("event_tracker.query.stats.questions", "users.sql")["users"]
+USERS = load_queries("event_tracker.query.stats.users", "users.sql")["users"]
 
 
 class UsersSchema(SelectionSchema):

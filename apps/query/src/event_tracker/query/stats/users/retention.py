@@ -20,12 +20,12 @@ from event_tracker.query.stats.answers import (
     share,
     users_range_members,
 )
-from event_tracker.query.stats.columns.active_users import ActiveUsersQuery
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.intervals import Interval, end_of
 from event_tracker.query.stats.parameters import PERIODS, SelectionSchema, read_range, split
+from event_tracker.query.stats.users.active_users import ActiveUsersQuery
 
-RETENTION = load_queries("event_tracker.query.stats.questions", "retention.sql")["retention"]
+RETENTION = load_queries("event_tracker.query.stats.users", "retention.sql")["retention"]
 MAX_PERIODS = 100
 
 

@@ -23,7 +23,7 @@ from event_tracker.query.stats.parameter_types import Moment
 from event_tracker.query.stats.parameters import A_DAY, SelectionSchema, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
-PARTS = load_queries("event_tracker.query.stats.questions", "event_users.sql")
+PARTS = load_queries("event_tracker.query.stats.users", "event_users.sql")
 
 ORDERS = {"events": "events desc, user_id", "last": "last desc, user_id"}
 """Sort order → its SQL. Users with equal values are sorted by the bytes of their ids."""

@@ -10,7 +10,7 @@ from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.query_types import FilteredQuery
 
-PARTS = load_queries("event_tracker.query.stats.columns", "active_users.sql")
+PARTS = load_queries("event_tracker.query.stats.users", "active_users.sql")
 
 
 def build_active_users(query: FilteredQuery, number: str, parameters: Parameters, by: str | None = None) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 import psycopg
 
 from event_tracker.cli.database.partitions import DEFAULT_PARTITION, Month
-from event_tracker.cli.database.retention_parts import Limits, Part
+from event_tracker.cli.database.retention.parts import Limits, Part
 
 DAY = timedelta(days=1)
 
