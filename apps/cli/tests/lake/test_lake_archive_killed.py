@@ -36,7 +36,7 @@ PUT = "event_tracker.core.storage.folder:FolderStorage.move"
 DATABASE = "event_tracker.cli.lake.event_database:EventDatabase"
 
 ARCHIVING = {
-    "with the archive known to the database alone": (f"{DATABASE}.make_archive", 1),
+    "with the archive known to the database alone": (f"{DATABASE}.save_lake_id", 1),
     "with both sides knowing it": (PUT, 1),
     "with the day checked": ("event_tracker.cli.lake.archive:LakeArchive.check", 2),
     "in the transaction that deletes": (f"{DATABASE}.archive_day", 2),

@@ -18,7 +18,7 @@ from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.s3 import command, metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, make_client
 from event_tracker.cli.ingest.s3.follower import BucketFollower
-from event_tracker.cli.ingest.s3.key_times import Marks, read_key_time
+from event_tracker.cli.ingest.s3.key_times import ListingStarts, read_key_time
 from event_tracker.cli.ingest.s3.ledger import Ledger, Result
 from event_tracker.cli.ingest.s3.loader import ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Queue
@@ -217,17 +217,17 @@ def test_the_time_that_a_key_tells(name, group, time):
 
 
 def test_a_mark_is_never_behind_what_is_still_unread():
-    marks = Marks()
+    starts = ListingStarts()
     names = [key(0, day) for day in range(1, 9)]
     for name in names:
-        marks.see(name)
-    marks.finish_listing([])
-    assert marks.start_of(names[0]) == "logs/E2EXAMPLE.2026-10-06-22"
-    assert marks.start_of("logs/ANOTHER.2026-10-01-00.x.gz") is None
-    marks.finish_listing([names[2], names[5], "logs/x"])
-    assert marks.start_of(names[0]) == "logs/E2EXAMPLE.2026-10-03-00"
-    marks.forget()
-    assert marks.start_of(names[0]) is None
+        starts.see(name)
+    starts.finish_listing([])
+    assert starts.start_of(names[0]) == "logs/E2EXAMPLE.2026-10-06-22"
+    assert starts.start_of("logs/ANOTHER.2026-10-01-00.x.gz") is None
+    starts.finish_listing([names[2], names[5], "logs/x"])
+    assert starts.start_of(names[0]) == "logs/E2EXAMPLE.2026-10-03-00"
+    starts.forget()
+    assert starts.start_of(names[0]) is None
 
 
 def test_the_lag_is_never_negative_and_a_ledger_has_no_newest_request_of_the_future():

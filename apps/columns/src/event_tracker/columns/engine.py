@@ -181,8 +181,8 @@ class Engine:
         def read(connection: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
             return snapshot.as_of, self._loader.read_fingerprint(connection, snapshot, selection, deadline)
 
-        reads_archive = self._loader.archive is not None
-        take = partial(in_snapshot, self._pool, selection, deadline, read, reads_archive=reads_archive)
+        reads_lake = self._loader.lake is not None
+        take = partial(in_snapshot, self._pool, selection, deadline, read, reads_lake=reads_lake)
         return self._try_twice(lambda _: take())
 
     def with_persons(
@@ -282,8 +282,8 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                archive = loaded.snapshot.archive
-                complete_from = archive.complete_from if archive else None
+                archived = loaded.snapshot.archived
+                complete_from = archived.complete_from if archived else None
                 return Result(loaded.snapshot.as_of, loaded.fingerprint, rows, plan, complete_from)
 
             return run_in_thread(work, deadline, cursor)

@@ -6,7 +6,7 @@ from event_tracker.core.metrics import SECONDS
 
 QUESTION_SECONDS = Histogram(
     "columns_question_seconds",
-    "One question, from its snapshot to its rows, by where its events were: blocks, rows, archive, mixed, none.",
+    "One question, from its snapshot to its rows, by where its events were: blocks, rows, lake, mixed, none.",
     ["question", "path"],
     buckets=SECONDS,
 )

@@ -96,7 +96,7 @@ def print_copies(copies: list[Copies]) -> None:
         click.echo(printable(f"Events from before may still be in the {one.place} {until}."))
 
 
-def published_keys(query: str, token: str | None = None) -> bytes:
+def published_keys(query: str, token: str | None) -> bytes:
     """Fetch the public keys of a query service: a JSON Web Key Set, as JSON."""
     return open_client("query service", query, patience=0, token=token).get("/.well-known/jwks.json", {})
 

@@ -104,7 +104,7 @@ def maintain(
 
 
 def preview(
-    connection: psycopg.Connection, ahead: int, keep: str | None, move: bool, *, is_archive_first: bool = False
+    connection: psycopg.Connection, ahead: int, keep: str | None, move: bool, *, is_archive_first: bool
 ) -> None:
     """Print what `perform` would do, if the lake has what is to be archived first."""
     for month in missing_partitions(connection, ahead):

@@ -26,9 +26,6 @@ class Item(NamedTuple):
     entry: Entry
 
 
-Open = Callable[[str], AbstractContextManager[IO[Any]]]
-
-
 def open_local(file: str) -> AbstractContextManager[IO[Any]]:
     """Open a file of this machine; `-` is standard input."""
     return click.open_file(file, "rb")

@@ -19,9 +19,9 @@ from event_tracker.cli.lake.event_database import DayState, EventDatabase, descr
 from event_tracker.cli.lake.folder_writer import FolderWriter
 from event_tracker.cli.lake.opening import open_lake, work_folder
 from event_tracker.cli.lake.parquet_writer import EventsDigest, ParquetWriter
-from event_tracker.cli.lake.plan import check_marker, find_archive
-from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
-from event_tracker.columns.archive.manifest import MARKER, Marker, decode, encode, folder_of
+from event_tracker.cli.lake.plan import check_marker, find_archived
+from event_tracker.columns.lake.archived_file import LakeFileError, fetch_archived
+from event_tracker.columns.lake.manifest import MARKER, Marker, decode, encode, folder_of
 from event_tracker.core.storage.files import Storage
 
 LOCK_SECONDS = 600
@@ -111,7 +111,7 @@ class LakeArchive:
             try:
                 manifest = fetch_archived(self._lake, folder_of(day), file)
                 digests = self._parquet.digest(file)
-            except (ArchiveError, OSError, duckdb.Error) as error:
+            except (LakeFileError, OSError, duckdb.Error) as error:
                 raise NotArchivedError(day, describe(error)) from None
         if manifest.database != self._database.database_id or not isinstance(manifest.made_from, tuple):
             raise NotArchivedError(day, "its manifest is of another database")
@@ -155,13 +155,13 @@ def _begin(database: EventDatabase, lake: Storage, work: Path) -> None:
     marker = decode(Marker, lake.read(MARKER))
     if marker is None:
         raise click.ClickException(f"{lake.name} is no lake yet: run `tracker lake export` first")
-    known = database.read_archive()
+    known = database.read_lake_id()
     if known is None:
-        database.make_archive(marker.archive or uuid4())
-        known = database.read_archive()
-    if marker.archive is None and not database.has_archived():
-        marker = msgspec.structs.replace(marker, archive=known)
+        database.save_lake_id(marker.lake_id or uuid4())
+        known = database.read_lake_id()
+    if marker.lake_id is None and not database.has_archived():
+        marker = msgspec.structs.replace(marker, lake_id=known)
         FolderWriter(database, lake, work).put(encode(marker), MARKER)
-    if marker.archive != known:
+    if marker.lake_id != known:
         raise click.ClickException(f"{lake.name} isn't the lake that has the archived events of this database")
-    find_archive(database, lake, marker)
+    find_archived(database, lake, marker)

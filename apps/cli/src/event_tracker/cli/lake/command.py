@@ -15,10 +15,10 @@ from event_tracker.cli.lake.erase import ArchiveEraser
 from event_tracker.cli.lake.event_database import FIRST, LAST, EventDatabase, describe
 from event_tracker.cli.lake.export import Exporter
 from event_tracker.cli.lake.opening import empty_folder, open_lake, temporary_folder, work_folder
-from event_tracker.cli.lake.plan import Range, check_marker, find_archive
+from event_tracker.cli.lake.plan import Range, check_marker, find_archived
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
-from event_tracker.columns.archive.manifest import MARKER, Marker, decode
+from event_tracker.columns.lake.manifest import MARKER, Marker, decode
 from event_tracker.core.storage.files import Storage
 
 EXIT_DIFFERENT = 1
@@ -159,8 +159,8 @@ def erase(target: str, data: Path | None) -> None:
     """
     with _opened(target, data, "Run it again: what was done stays.") as (lake, database):
         check_marker(database, lake, is_again=False)
-        find_archive(database, lake, decode(Marker, lake.read(MARKER)))
-        if not database.is_archive:
+        find_archived(database, lake, decode(Marker, lake.read(MARKER)))
+        if not database.lake_has_archived:
             raise click.ClickException(f"{target} has no archived events of this database")
         with work_folder(lake) as work, closing(ArchiveEraser(database, lake, work, click.echo)) as eraser:
             outcome = eraser.run()

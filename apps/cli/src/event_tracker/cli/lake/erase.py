@@ -18,8 +18,8 @@ import psycopg
 from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase, describe
 from event_tracker.cli.lake.folder_writer import FolderWriter
 from event_tracker.cli.lake.parquet_writer import ErasedId, ParquetWriter
-from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
-from event_tracker.columns.archive.manifest import DATA_FILE, LinksState, Manifest, SourceState, folder_of
+from event_tracker.columns.lake.archived_file import LakeFileError, fetch_archived
+from event_tracker.columns.lake.manifest import DATA_FILE, LinksState, Manifest, SourceState, folder_of
 from event_tracker.core.storage.files import Storage
 
 
@@ -72,7 +72,7 @@ class ArchiveEraser:
             outcome.days += 1
             try:
                 events = self._erase(day, tuple(source for source in state if source.source in archived), erased)
-            except (psycopg.Error, duckdb.Error, OSError, ArchiveError) as error:
+            except (psycopg.Error, duckdb.Error, OSError, LakeFileError) as error:
                 if self._database.is_gone:
                     raise
                 self._say(f"can't erase from {day}: {describe(error)}")
@@ -94,7 +94,7 @@ class ArchiveEraser:
             if found:
                 rows = self._parquet.write_without_erased(former, sources, parquet)
                 state = tuple(_moved(source, found) for source in _state_of(manifest))
-                self._folders.place(folder_of(day), parquet, rows, self._database.now(), state, manifest)
+                self._folders.write(folder_of(day), parquet, rows, self._database.now(), state, manifest)
                 manifest = msgspec.structs.replace(manifest, made_from=state)
         # A run that was stopped may have written the file, and not said so.
         archived = tuple(source for source in _state_of(manifest) if source.source in sources)

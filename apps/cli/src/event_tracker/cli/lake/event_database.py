@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.abc import Buffer
 
 from event_tracker.cli.lake.parquet_writer import ErasedId, EventsDigest
-from event_tracker.columns.archive.manifest import LinksState, SourceState
+from event_tracker.columns.lake.manifest import LinksState, SourceState
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.replication import read_as_of
 
@@ -43,12 +43,12 @@ class EventDatabase:
 
     Attributes:
         database_id: names it.
-        is_archive: whether the lake has events that retention has deleted here. Then the states of days have these, too.
+        lake_has_archived: whether the lake has events that retention has deleted here. Then the states of days have these, too.
     """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        self.is_archive = False
+        self.lake_has_archived = False
         ((self.database_id,),) = connection.execute(QUERIES["database"]).fetchall()
 
     @contextmanager
@@ -101,7 +101,7 @@ class EventDatabase:
 
     def read_days(self, start: date, end: date) -> dict[date, DayState]:
         """The states of the days in [start, end) that have events."""
-        given = {"start": midnight(start), "end": midnight(end), "is_archive": self.is_archive}
+        given = {"start": midnight(start), "end": midnight(end), "lake_has_archived": self.lake_has_archived}
         rows = self._connection.execute(QUERIES["days"], given).fetchall()
         return {day: tuple(SourceState(*row[1:]) for row in found) for day, found in groupby(rows, lambda row: row[0])}
 
@@ -113,9 +113,9 @@ class EventDatabase:
         """How often events of a day were deleted or changed, by source; also of sources that have no events any more."""
         return dict(self._connection.execute(QUERIES["epochs"], {"day": midnight(day)}).fetchall())
 
-    def read_archive(self) -> UUID | None:
+    def read_lake_id(self) -> UUID | None:
         """The id of the lake that has archived events; None if no event is archived."""
-        found = self._connection.execute(QUERIES["archive"]).fetchall()
+        found = self._connection.execute(QUERIES["lake_id"]).fetchall()
         return found[0][0] if found else None
 
     def has_archived(self) -> bool:
@@ -124,7 +124,7 @@ class EventDatabase:
 
     def read_archived(self, day: date) -> list[str]:
         """The sources whose events of a day only the lake has; none if the lake is another."""
-        if not self.is_archive:
+        if not self.lake_has_archived:
             return []
         return [source for (source,) in self._connection.execute(QUERIES["archived_sources"], {"day": midnight(day)})]
 
@@ -144,9 +144,9 @@ class EventDatabase:
                 given = {"day": midnight(day), "source": source.source, "epoch": source.epoch}
                 self._connection.execute(QUERIES["move_archived"], given)
 
-    def make_archive(self, lake: UUID) -> None:
+    def save_lake_id(self, lake: UUID) -> None:
         """Let a lake be the one that gets archived events. Nothing happens if there is one."""
-        self._connection.execute(QUERIES["make_archive"], {"lake": lake})
+        self._connection.execute(QUERIES["save_lake_id"], {"lake": lake})
 
     def archive_day(self, day: date, state: DayState) -> None:
         """Record that only the lake has these events from now on."""

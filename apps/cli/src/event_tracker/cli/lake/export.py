@@ -19,9 +19,9 @@ from event_tracker.cli.lake.event_database import DayState, EventDatabase, descr
 from event_tracker.cli.lake.folder_writer import FolderWriter
 from event_tracker.cli.lake.opening import list_files
 from event_tracker.cli.lake.parquet_writer import ParquetWriter
-from event_tracker.cli.lake.plan import Listing, Range, find_archive, is_behind, is_current, plan
-from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
-from event_tracker.columns.archive.manifest import (
+from event_tracker.cli.lake.plan import Listing, Range, find_archived, is_behind, is_current, plan
+from event_tracker.columns.lake.archived_file import LakeFileError, fetch_archived
+from event_tracker.columns.lake.manifest import (
     DATA_FILE,
     LINKS,
     MANIFEST,
@@ -78,7 +78,7 @@ class Exporter:
         self._say = say
         self._parquet = ParquetWriter(work)
         self._folders = FolderWriter(database, lake, work)
-        self._archive: UUID | None = None
+        self._lake_id: UUID | None = None
         self._removed_as_of: datetime | None = None
         self.outcome = Outcome()
 
@@ -94,10 +94,10 @@ class Exporter:
             OSError: if the lake can't be listed, or its marker written.
         """
         marker = decode(Marker, self._lake.read(MARKER))
-        find_archive(self._database, self._lake, marker)
-        self._archive = marker.archive if marker is not None else None
+        find_archived(self._database, self._lake, marker)
+        self._lake_id = marker.lake_id if marker is not None else None
         if marker is None or (marker.schema, marker.database) != (SCHEMA, self._database.database_id):
-            self._mark(None)
+            self._write_marker(None)
         else:
             self._removed_as_of = marker.removed_as_of
         listing = list_files(self._lake)
@@ -112,7 +112,7 @@ class Exporter:
     def _failures_counted(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (psycopg.Error, duckdb.Error, OSError, ArchiveError) as error:
+        except (psycopg.Error, duckdb.Error, OSError, LakeFileError) as error:
             if self._database.is_gone:
                 raise
             self._say(f"can't write {what}: {describe(error)}")
@@ -150,7 +150,7 @@ class Exporter:
                 outcome.removed += 1
                 return
             events = self._write_events(csv, work / DATA_FILE, former, archived)
-            size = self._folders.place(folder, work / DATA_FILE, events, as_of, state, manifest if archived else None)
+            size = self._folders.write(folder, work / DATA_FILE, events, as_of, state, manifest if archived else None)
         counted = sum(source.counted - source.deleted for source in state)
         if events != counted:
             self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
@@ -186,7 +186,7 @@ class Exporter:
                 csv = self._database.copy_links(work)
             numbers = self._parquet.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
-                self._folders.place(folder, file, rows, as_of, state)
+                self._folders.write(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
 
     def _is_later(self, manifest: Manifest | None, as_of: datetime) -> bool:
@@ -201,16 +201,16 @@ class Exporter:
         )
         self.outcome.failed += 1
 
-    def _mark(self, removed_as_of: datetime | None) -> None:
+    def _write_marker(self, removed_as_of: datetime | None) -> None:
         """Write of which database the lake is."""
         self._removed_as_of = removed_as_of
-        marker = Marker(SCHEMA, self._database.database_id, removed_as_of, self._archive)
+        marker = Marker(SCHEMA, self._database.database_id, removed_as_of, self._lake_id)
         self._folders.put(encode(marker), MARKER)
 
     def _remove(self, folder: str, listing: Listing, as_of: datetime) -> None:
         """Delete a day. The manifest is the last, so that the next run finds what is left; the marker is the first, so that a standby that
         still has the day's events doesn't write them again."""
-        self._mark(max(as_of, self._removed_as_of or as_of))
+        self._write_marker(max(as_of, self._removed_as_of or as_of))
         self._database.check_lock()
         for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:

@@ -7,8 +7,8 @@ import msgspec
 
 from event_tracker.cli.lake.event_database import DayState, EventDatabase
 from event_tracker.cli.lake.plan import Listing
-from event_tracker.columns.archive.archived_file import hash_file
-from event_tracker.columns.archive.manifest import (
+from event_tracker.columns.lake.archived_file import hash_file
+from event_tracker.columns.lake.manifest import (
     DATA_FILE,
     MANIFEST,
     SCHEMA,
@@ -38,7 +38,7 @@ class FolderWriter:
         path = f"{folder}/{MANIFEST}"
         return decode(Manifest, self._lake.read(path)) if path in listing else None
 
-    def place(
+    def write(
         self,
         folder: str,
         parquet: Path,

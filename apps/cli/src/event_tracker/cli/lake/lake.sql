@@ -20,7 +20,7 @@ lock table only events in access share mode;
 -- name: days
 -- The state of each day and source with events in [start, end): infra/migrations/0024-blocks.sql says why events of the same counts
 -- and the same epoch are the same events. `counted` is what was ever counted, and `deleted` what retention has deleted of it.
--- With `is_archive` also of those whose events the lake has, and the database no more, as they were then.
+-- With `lake_has_archived` also of those whose events the lake has, and the database no more, as they were then.
 select
   (day at time zone 'UTC')::date, source, counted, coalesce(deleted, 0)::bigint as deleted, coalesce(epoch, 0) as epoch
 from (
@@ -40,17 +40,17 @@ where counted > coalesce(deleted, 0)
 union all
 select (day at time zone 'UTC')::date, source, counted, deleted, epoch
 from archived_days
-where %(is_archive)s and day >= %(start)s and day < %(end)s
+where %(lake_has_archived)s and day >= %(start)s and day < %(end)s
 order by 1, 2;
 
--- name: archive
+-- name: lake_id
 -- The id of the lake that has archived events.
 select lake from archive;
 
 -- name: has_archived
 select from archived_days limit 1;
 
--- name: make_archive
+-- name: save_lake_id
 insert into archive (lake) values (%(lake)s) on conflict (only_row) do nothing;
 
 -- name: archived_sources

@@ -10,7 +10,7 @@ from tempfile import gettempdir
 
 import click
 
-from event_tracker.columns.archive.manifest import LINKS, MARKER, PERSONS, is_data_file
+from event_tracker.columns.lake.manifest import LINKS, MARKER, PERSONS, is_data_file
 from event_tracker.core.storage.bucket import BucketStorage
 from event_tracker.core.storage.files import ListedFile, Storage
 from event_tracker.core.storage.folder import ASIDE, FolderStorage

@@ -8,7 +8,7 @@ import click
 
 from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase
 from event_tracker.cli.lake.opening import list_files
-from event_tracker.columns.archive.manifest import (
+from event_tracker.columns.lake.manifest import (
     DATA_FILE,
     MARKER,
     SCHEMA,
@@ -58,25 +58,25 @@ def check_marker(database: EventDatabase, lake: Storage, *, is_again: bool) -> N
         )
 
 
-def find_archive(database: EventDatabase, lake: Storage, marker: Marker | None) -> None:
+def find_archived(database: EventDatabase, lake: Storage, marker: Marker | None) -> None:
     """Find out whether the lake has the events that retention has deleted from the database, and tell the database so.
 
     Raises:
         ClickException: if it has such events of which the database doesn't know, or may have some.
     """
-    archive = database.read_archive()
-    if marker is None and archive is not None and any(day_of(path) for path in list_files(lake)):
+    known = database.read_lake_id()
+    if marker is None and known is not None and any(day_of(path) for path in list_files(lake)):
         raise click.ClickException(
             f"{lake.name} has days, and no {MARKER} that says whether they are the only copies of archived events: "
-            f'if they are, write one with "archive": "{archive}"'
+            f'if they are, write one with "archive": "{known}"'
         )
-    said = marker.archive if marker is not None else None
-    if said is not None and said != archive:
+    said = marker.lake_id if marker is not None else None
+    if said is not None and said != known:
         raise click.ClickException(
             f"{lake.name} has archived events of which this database doesn't know, since it was restored or is another one: "
             "`tracker maintain --archive-first` lets it know of them if it has archived none itself"
         )
-    database.is_archive = said is not None
+    database.lake_has_archived = said is not None
 
 
 def plan(database: EventDatabase, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:

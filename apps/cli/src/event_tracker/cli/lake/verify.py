@@ -9,9 +9,9 @@ import duckdb
 from event_tracker.cli.lake.event_database import DayState, EventDatabase
 from event_tracker.cli.lake.opening import list_files
 from event_tracker.cli.lake.parquet_writer import ParquetWriter
-from event_tracker.cli.lake.plan import Listing, Range, find_archive, plan
-from event_tracker.columns.archive.archived_file import hash_file
-from event_tracker.columns.archive.manifest import (
+from event_tracker.cli.lake.plan import Listing, Range, find_archived, plan
+from event_tracker.columns.lake.archived_file import hash_file
+from event_tracker.columns.lake.manifest import (
     DATA_FILE,
     LINKS,
     MANIFEST,
@@ -64,7 +64,7 @@ class Verifier:
             yield f"{MARKER} is missing, or can't be read"
         elif marker.database != self._database.database_id:
             yield f"the lake is of database {marker.database}, and this is {self._database.database_id}"
-        find_archive(self._database, self._lake, marker)
+        find_archived(self._database, self._lake, marker)
         listing = list_files(self._lake)
         for day, state in plan(self._database, listing, days):
             if not days.has(day):

@@ -49,7 +49,7 @@ def url_in_role(owner_url: str, role: str) -> str:
     return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
 
 
-def wait_until_ready(port: int, processes: Sequence[Process], path: str = "/readyz") -> None:
+def wait_until_ready(port: int, processes: Sequence[Process], path: str) -> None:
     """Wait until the service on this port is ready.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from event_tracker.columns.loading.archived.archive_state import ArchivedDay
+from event_tracker.columns.loading.archived.archived_days import ArchivedDay
 from event_tracker.columns.loading.archived.reader import ArchivedFile
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.identity.shared_tables import SharedTable
@@ -35,6 +35,6 @@ class Loaded(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where the events were: `blocks`, `rows`, `archive`, `mixed`, or `none` if there are no events."""
-        kinds = {"rows" if span.id is None else "blocks" for span in self.files} | {"archive" for _ in self.archived}
+        """Where the events were: `blocks`, `rows`, `lake`, `mixed`, or `none` if there are no events."""
+        kinds = {"rows" if span.id is None else "blocks" for span in self.files} | {"lake" for _ in self.archived}
         return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")

@@ -15,8 +15,8 @@ from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
 from event_tracker.columns.layout import LAYOUT
-from event_tracker.columns.loading.archived.archive_state import count_archive
-from event_tracker.columns.loading.archived.reader import ArchiveReader, is_archived
+from event_tracker.columns.loading.archived.archived_days import count_archived
+from event_tracker.columns.loading.archived.reader import LakeReader, is_archived
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.first_seen import FirstSeen
@@ -74,7 +74,7 @@ class Loader:
         self.hours = Hours()
         self.links = Links(open_cursor, cache)
         self._first_seen = FirstSeen(open_cursor, cache)
-        self.archive = ArchiveReader(lake, open_cursor, cache) if lake else None
+        self.lake = LakeReader(lake, open_cursor, cache) if lake else None
         self._loading = Lock()
 
     def load(self, selection: Selection, lease: Lease, deadline: Deadline) -> Loaded:
@@ -104,22 +104,22 @@ class Loader:
             users = self._read_first_seen(connection, loaded.snapshot, selection, persons, deadline)
             return loaded._replace(fingerprint=loaded.snapshot.fingerprint_with(links), persons=persons, users=users)
 
-        reads_archive = self.archive is not None
-        found = in_snapshot(self._pool, selection, deadline, find, reads_archive=reads_archive)
+        reads_lake = self.lake is not None
+        found = in_snapshot(self._pool, selection, deadline, find, reads_lake=reads_lake)
         if found is None:
             with self._single_flight():
-                found = in_snapshot(self._pool, selection, deadline, fetch, reads_archive=reads_archive)
+                found = in_snapshot(self._pool, selection, deadline, fetch, reads_lake=reads_lake)
         return self._add_archived(found, lease, deadline)
 
     def _add_archived(self, loaded: Loaded, lease: Lease, deadline: Deadline) -> Loaded:
         """Load what only the lake has. Its files of the snapshot's state say the same at any time, so no connection is held meanwhile."""
-        state = loaded.snapshot.archive
-        if self.archive is None or state is None or not state.days:
+        state = loaded.snapshot.archived
+        if self.lake is None or state is None or not state.days:
             return loaded
-        archived = self.archive.find(state, lease)
+        archived = self.lake.find(state, lease)
         if len(archived) < len(state.days):
             with self._single_flight():
-                archived = self.archive.load(state, lease, deadline)
+                archived = self.lake.load(state, lease, deadline)
         return loaded._replace(archived=archived)
 
     def read_persons(
@@ -139,8 +139,8 @@ class Loader:
         """Forget files that can't be read."""
         self._cache.delete(names)
         self.hours.forget(names)
-        if self.archive:
-            self.archive.forget(set(names))
+        if self.lake:
+            self.lake.forget(set(names))
 
     def forget_tables(self) -> None:
         """Forget what is in DuckDB's memory, since its database is gone."""
@@ -157,7 +157,7 @@ class Loader:
             self._first_seen.forget_changed(server, read_history_epochs(connection), self.links.tables_of_persons())
             left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
             epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
-            archived = self.archive.forget_erased(connection) if self.archive else set()
+            archived = self.lake.forget_erased(connection) if self.lake else set()
         erased = {*(set(ids) - left), *self.hours.erased(server, epochs), *archived}
         metrics.FILES_ERASED.inc(len(erased))
         self.forget([*erased, *self.hours.unused()])
@@ -173,8 +173,8 @@ class Loader:
             connection.execute(QUERIES["begin"], prepare=False)
             spans = connection.execute(VALID_BLOCKS, everything, binary=True).fetchall()
             counted = connection.execute(QUERIES["count_blocks"], everything, binary=True).fetchall()
-            if self.archive:
-                days, erasures = count_archive(connection)
+            if self.lake:
+                days, erasures = count_archived(connection)
                 metrics.ARCHIVED_FILES.set(days)
                 metrics.WAITING_ERASURES.set(erasures)
         blocks = {(source, day): count for source, day, count in counted}

@@ -48,7 +48,7 @@ class Relations:
         self._most = self._count_parsed()
         archived = {file.keys for files in loaded.archived.values() for file in files}
         self._keys = sorted(({span.keys for span in loaded.files} | archived) - {()})
-        self._erased = loaded.snapshot.archive.erased if loaded.snapshot.archive and loaded.archived else ()
+        self._erased = loaded.snapshot.archived.erased if loaded.snapshot.archived and loaded.archived else ()
 
     def create(self) -> None:
         """Create the relations that the selection asks for. It may be called in another thread."""

@@ -11,7 +11,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns.layout import LAYOUT
-from event_tracker.columns.loading.archived.archive_state import ArchiveState, read_archive_state
+from event_tracker.columns.loading.archived.archived_days import ArchivedDays, read_archived_days
 from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.spans import Sample, Span, take_sample
@@ -83,7 +83,7 @@ class Snapshot(NamedTuple):
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
         left_out: those that aren't in the selection's sample.
         history: of the users first seen by all sources; None if the question isn't about them.
-        archive: of events that only the lake has; None if the engine has no lake.
+        archived: of events that only the lake has; None if the engine has no lake.
     """
 
     as_of: datetime
@@ -92,7 +92,7 @@ class Snapshot(NamedTuple):
     spans: list[Span]
     left_out: list[Span]
     history: History | None = None
-    archive: ArchiveState | None = None
+    archived: ArchivedDays | None = None
 
     def fingerprint_with(self, links: str) -> bytes:
         """Of all that a question reads, with the links of this fingerprint: what has the same has the same events in the selection. A
@@ -100,7 +100,8 @@ class Snapshot(NamedTuple):
         spans = (*self.spans, *self.left_out)
         read = [(span.source, span.start, span.end, span.events, span.epoch) for span in spans]
         history = self.history and (self.history.events, self.history.epochs)
-        said = (self.server, read, history, links, *([self.archive] if self.archive and self.archive.days else []))
+        archived = [self.archived] if self.archived and self.archived.days else []
+        said = (self.server, read, history, links, *archived)
         return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 
@@ -110,12 +111,12 @@ def in_snapshot(
     deadline: Deadline,
     work: Callable[[psycopg.Connection, Snapshot], Answer],
     *,
-    reads_archive: bool = False,
+    reads_lake: bool = False,
 ) -> Answer:
     """Take a snapshot and call `work` with it, while it can still be read from the connection.
 
     Args:
-        reads_archive: whether the snapshot says what only the lake has.
+        reads_lake: whether the snapshot says what only the lake has.
 
     Raises:
         Problem: 504 after the deadline.
@@ -131,8 +132,8 @@ def in_snapshot(
             spans, left_out = take_sample(_read_spans(connection, selection), selection.sample)
             history = _read_history(connection, selection, as_of)
             # A sample is of the newest events.
-            archive = _read_archive(connection, selection) if reads_archive and selection.sample is None else None
-            return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history, archive))
+            archived = _read_archived(connection, selection) if reads_lake and selection.sample is None else None
+            return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history, archived))
 
     try:
         return attempt(pool, begin)
@@ -155,8 +156,8 @@ def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Sp
     ]
 
 
-def _read_archive(connection: psycopg.Connection, selection: Selection) -> ArchiveState:
-    return read_archive_state(connection, _given(selection), selection.start, selection.end)
+def _read_archived(connection: psycopg.Connection, selection: Selection) -> ArchivedDays:
+    return read_archived_days(connection, _given(selection), selection.start, selection.end)
 
 
 def _given(selection: Selection) -> dict[str, Any]:

@@ -230,7 +230,7 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     return figure
 
 
-def as_table(rows: Any, label: str = "The numbers as a table") -> None:
+def as_table(rows: Any, label: str) -> None:
     """Show the same numbers as a table, for readers who can't see the chart or want to copy them."""
     with st.expander(label):
         table(rows, label)

@@ -10,7 +10,7 @@ from event_tracker.cli.client import Client
 from event_tracker.cli.errors import UnavailableError
 from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, S3Error
-from event_tracker.cli.ingest.s3.key_times import Marks
+from event_tracker.cli.ingest.s3.key_times import ListingStarts
 from event_tracker.cli.ingest.s3.ledger import MAX_TRIES, Ledger
 from event_tracker.cli.ingest.s3.loader import End, ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Message, Queue
@@ -44,7 +44,7 @@ class BucketFollower:
     ) -> None:  # fmt: skip
         self._bucket, self._queue, self._ledger, self._loader, self._client = bucket, queue, ledger, loader, client
         self._stopping, self._meter, self._every, self._since = stopping, meter, every, since
-        self._marks = Marks()
+        self._starts = ListingStarts()
         self._full_at = 0.0
         self.objects = 0
         self.is_listed = False
@@ -61,7 +61,7 @@ class BucketFollower:
             if self._stopping.is_set() or not self._ledger.unread()[0] or attempt == MAX_TRIES - 1:
                 break
             self._stopping.wait(backoff(attempt))
-        self._marks.finish_listing(key for key, _ in self._ledger.unread_keys())
+        self._starts.finish_listing(key for key, _ in self._ledger.unread_keys())
 
     def follow(self) -> None:
         """List and read until it is stopped. Failures of the services are told, and tried again.
@@ -92,20 +92,20 @@ class BucketFollower:
             self._loader.alive = time.monotonic()
 
     def _list(self) -> None:
-        """Note all objects that have to be read. Groups of keys are listed from their marks on."""
+        """Note all objects that have to be read. Groups of keys are listed from where they begin."""
         if time.monotonic() - self._full_at > FULL_LISTING_SECONDS:
-            self._marks.forget()
+            self._starts.forget()
             self._full_at = time.monotonic()
         after, is_more = "", True
         while is_more and not self._stopping.is_set():
             objects, is_more = self._bucket.list_page(after)
             for one in objects:
                 after = one.key
-                start = self._marks.start_of(one.key)
+                start = self._starts.start_of(one.key)
                 if start is not None and one.key < start:
                     after, is_more = start, True
                     break
-                self._marks.see(one.key)
+                self._starts.see(one.key)
                 is_old = one.modified is not None and one.modified.timestamp() < self._since
                 if not is_old and one.bytes and not one.key.endswith("/"):
                     self._ledger.add_unread(one.key, one.etag or "", one.bytes)

@@ -48,10 +48,10 @@ def read_key_time(key: str) -> KeyTime | None:
     return KeyTime(key[: found.start()], time, f"%Y{found['m']}%m{found['d']}%d{hour}")
 
 
-class Marks:
+class ListingStarts:
     """Where a listing may begin, for each group of keys.
 
-    A group's mark is 25 hours before the newest hour that is complete, which is the one before the newest that is seen; but no object
+    A group begins 25 hours before the newest hour that is complete, which is the one before the newest that is seen; but no object
     that still has to be read is behind it.
     """
 
@@ -71,7 +71,7 @@ class Marks:
         return self._starts.get(found.group) if found else None
 
     def finish_listing(self, unread: Iterable[str]) -> None:
-        """Set the marks for the next listing.
+        """Set where the next listing begins.
 
         Args:
             unread: keys that still have to be read.

@@ -14,9 +14,9 @@ import psycopg
 import structlog
 
 from event_tracker.columns import metrics
-from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
-from event_tracker.columns.archive.manifest import MARKER, Manifest, Marker, decode, folder_of
-from event_tracker.columns.loading.archived.archive_state import ArchivedDay, ArchiveState, read_epochs
+from event_tracker.columns.lake.archived_file import LakeFileError, fetch_archived
+from event_tracker.columns.lake.manifest import MARKER, Manifest, Marker, decode, folder_of
+from event_tracker.columns.loading.archived.archived_days import ArchivedDay, ArchivedDays, read_epochs
 from event_tracker.columns.loading.archived.converter import write_csv
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
@@ -55,7 +55,7 @@ class ArchivedFile(NamedTuple):
 Files = dict[ArchivedDay, tuple[ArchivedFile, ...]]
 
 
-class ArchiveReader:
+class LakeReader:
     """Archived days of one lake.
 
     Args:
@@ -70,7 +70,7 @@ class ArchiveReader:
         self._known: Files = {}
         self._lock = RLock()
 
-    def find(self, state: ArchiveState, lease: Lease) -> Files:
+    def find(self, state: ArchivedDays, lease: Lease) -> Files:
         """The days that are on the local disk. The lease has them then."""
         found = {}
         for day in state.days:
@@ -80,7 +80,7 @@ class ArchiveReader:
                 found[day] = files
         return found
 
-    def load(self, state: ArchiveState, lease: Lease, deadline: Deadline) -> Files:
+    def load(self, state: ArchivedDays, lease: Lease, deadline: Deadline) -> Files:
         """Bring all days to the local disk, and let the lease have them. What was loaded is kept, even if the whole isn't in time.
 
         Raises:
@@ -95,7 +95,7 @@ class ArchiveReader:
             for _, days in groupby(missing, key=lambda day: day.start):
                 deadline.check()
                 found |= self._load_day(list(days), lease, deadline)
-        except (ArchiveError, OSError) as error:
+        except (LakeFileError, OSError) as error:
             log.warning("the lake can't be read", error=str(error))
             detail = UNAVAILABLE.format(day=missing[0].start.date().isoformat())
             raise Problem(503, "lake_unavailable", detail) from None
@@ -122,10 +122,10 @@ class ArchiveReader:
     def _check_lake(self, lake_id: str | None) -> None:
         if self._lake_id is None:
             marker = decode(Marker, self._lake.read(MARKER))
-            self._lake_id = str(marker.archive) if marker and marker.archive else None
+            self._lake_id = str(marker.lake_id) if marker and marker.lake_id else None
         if self._lake_id != lake_id:
             self._lake_id = None
-            raise ArchiveError("it isn't the lake that has the archived events of this database")
+            raise LakeFileError("it isn't the lake that has the archived events of this database")
 
     def _load_day(self, days: list[ArchivedDay], lease: Lease, deadline: Deadline) -> Files:
         file = self._cache.temporary_path()
@@ -144,7 +144,7 @@ class ArchiveReader:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 manifest = self._fetch_once(folder_of(day.start.date()), file, deadline)
-            except ArchiveError:
+            except LakeFileError:
                 if attempt == ATTEMPTS:
                     raise
             else:

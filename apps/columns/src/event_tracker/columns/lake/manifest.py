@@ -79,13 +79,13 @@ class Marker(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         removed_as_of: the `as_of` of the last snapshot for which a day was removed: no manifest tells of that.
-        archive: names the lake, if it has events that retention has deleted from the database.
+        lake_id: names the lake, if it has events that retention has deleted from the database.
     """
 
     schema: int
     database: str
     removed_as_of: datetime | None = None
-    archive: UUID | None = None
+    lake_id: UUID | None = msgspec.field(name="archive", default=None)
 
 
 Kind = TypeVar("Kind", Manifest, Marker)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import msgspec
 
-from event_tracker.columns.archive.manifest import DATA_FILE, MANIFEST, SCHEMA, Manifest, decode
+from event_tracker.columns.lake.manifest import DATA_FILE, MANIFEST, SCHEMA, Manifest, decode
 from event_tracker.core.storage.files import Storage
 
 READ_BYTES = 2**20
 
 
-class ArchiveError(Exception):
+class LakeFileError(Exception):
     """A file of the lake with archived events is missing, or isn't the one that its manifest names."""
 
 
@@ -22,19 +22,19 @@ def fetch_archived(lake: Storage, folder: str, file: Path) -> Manifest:
         Its manifest. A run that was stopped may have left that of the file before, with that of this one as its `next`.
 
     Raises:
-        ArchiveError: if it can't be read, or has another SHA-256.
+        LakeFileError: if it can't be read, or has another SHA-256.
         OSError: of the lake.
     """
     manifest = decode(Manifest, lake.read(f"{folder}/{MANIFEST}"))
     if manifest is None or manifest.schema != SCHEMA:
-        raise ArchiveError("its manifest is missing, or can't be read")
+        raise LakeFileError("its manifest is missing, or can't be read")
     if not lake.fetch(f"{folder}/{DATA_FILE}", file):
-        raise ArchiveError(f"{DATA_FILE} is missing")
+        raise LakeFileError(f"{DATA_FILE} is missing")
     digest = hash_file(file)
     for said in (manifest, manifest.next):
         if said is not None and [one.sha256 for one in said.files] == [digest]:
             return msgspec.structs.replace(said, next=None)
-    raise ArchiveError(f"{DATA_FILE} has another SHA-256 than in the manifest")
+    raise LakeFileError(f"{DATA_FILE} has another SHA-256 than in the manifest")
 
 
 def hash_file(file: Path) -> str:

@@ -26,7 +26,7 @@ from (
 left join archived_days using (day, source)
 where deleted.events > coalesce(archived_days.counted - archived_days.deleted, 0);
 
--- name: count_archive
+-- name: count_archived
 select (select count(*) from archived_days), (select count(*) from archive_erasures);
 
 -- name: epochs

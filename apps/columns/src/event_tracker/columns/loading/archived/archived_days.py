@@ -8,7 +8,7 @@ import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
 
-QUERIES = load_queries("event_tracker.columns.loading.archived", "archive_state.sql")
+QUERIES = load_queries("event_tracker.columns.loading.archived", "archived_days.sql")
 
 
 class ArchivedDay(NamedTuple):
@@ -26,7 +26,7 @@ class ArchivedDay(NamedTuple):
     epoch: int
 
 
-class ArchiveState(NamedTuple):
+class ArchivedDays(NamedTuple):
     """What a snapshot says of archived events.
 
     Attributes:
@@ -42,9 +42,9 @@ class ArchiveState(NamedTuple):
     complete_from: datetime
 
 
-def read_archive_state(
+def read_archived_days(
     connection: psycopg.Connection, given: dict[str, Any], start: datetime, end: datetime
-) -> ArchiveState:
+) -> ArchivedDays:
     """Read it in the snapshot of a connection.
 
     Args:
@@ -55,16 +55,16 @@ def read_archive_state(
     asked = {"start": start, "end": end, "sources": given["sources"]}
     ((complete_from,),) = connection.execute(QUERIES["complete_from"], asked, binary=True).fetchall()
     if not rows:
-        return ArchiveState(None, (), (), complete_from)
+        return ArchivedDays(None, (), (), complete_from)
     ((lake,),) = connection.execute(QUERIES["lake"], binary=True).fetchall()
     erased = connection.execute(QUERIES["erased"], binary=True).fetchall()
     days = tuple(ArchivedDay(*row) for row in rows)
-    return ArchiveState(lake, days, tuple((user_id, _tuple(sources)) for user_id, sources in erased), complete_from)
+    return ArchivedDays(lake, days, tuple((user_id, _tuple(sources)) for user_id, sources in erased), complete_from)
 
 
-def count_archive(connection: psycopg.Connection) -> tuple[int, int]:
+def count_archived(connection: psycopg.Connection) -> tuple[int, int]:
     """How many days of sources are archived, and how many ids wait to be erased from them."""
-    ((days, erasures),) = connection.execute(QUERIES["count_archive"], binary=True).fetchall()
+    ((days, erasures),) = connection.execute(QUERIES["count_archived"], binary=True).fetchall()
     return days, erasures
 
 
