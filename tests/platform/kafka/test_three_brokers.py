@@ -30,7 +30,7 @@ def test_storers_wait_for_postgresql_and_store_all_of_it_once(three_brokers, tmp
             )
             waiting = sum(one.metric("storer_lag_records") for one in both)
             own_postgres.start()
-            wait_until(lambda: all(one.metric("storer_paused") == 0 for one in both), "they read again")
+            wait_until(lambda: all(one.metric("storer_paused") == 0 for one in both), "they read again", 120)
         wait_stored(url, len(sender.acknowledged))
         wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
         check_books(url, sender.acknowledged)
