@@ -33,10 +33,12 @@ CUSTOM = (
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
 NO_LAKE = "NetworkPolicy/lake: selects no pod"
+NO_CASSANDRA = "NetworkPolicy/cassandra-relay: selects no pod"
 NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/streams: selects no pod"]
 NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "s3", "streams")]
 SELECT_NOTHING = {
     "base and network-policies": [
+        NO_CASSANDRA,
         "NetworkPolicy/http-clients: selects no pod",
         NO_KAFKA[0],
         NO_LAKE,
@@ -45,7 +47,10 @@ SELECT_NOTHING = {
         NO_KAFKA[1],
     ],
     "base and monitoring": NO_POD_METRICS,
-    **{overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS},
+    **{
+        overlay: [*NO_POD_METRICS, NO_CASSANDRA, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_S3, NO_KAFKA[1]]
+        for overlay in OVERLAYS
+    },
     "base and kafka-archive": [
         "Deployment/archive: ConfigMap/kafka-settings isn't rendered",
         "KafkaUser/kafka-archive: Kafka/events isn't rendered",
