@@ -33,11 +33,13 @@ CUSTOM = (
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
 NO_LAKE = "NetworkPolicy/lake: selects no pod"
+NO_CASSANDRA = "NetworkPolicy/cassandra-relay: selects no pod"
 NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/streams: selects no pod"]
 NO_OUTBOX = "NetworkPolicy/outbox: selects no pod"
 NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "outbox", "s3", "streams")]
 SELECT_NOTHING = {
     "base and network-policies": [
+        NO_CASSANDRA,
         "NetworkPolicy/http-clients: selects no pod",
         NO_KAFKA[0],
         NO_LAKE,
@@ -48,7 +50,8 @@ SELECT_NOTHING = {
     ],
     "base and monitoring": NO_POD_METRICS,
     **{
-        overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_OUTBOX, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS
+        overlay: [*NO_POD_METRICS, NO_CASSANDRA, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_OUTBOX, NO_S3, NO_KAFKA[1]]
+        for overlay in OVERLAYS
     },
     "base and kafka-archive": [
         "Deployment/archive: ConfigMap/kafka-settings isn't rendered",

@@ -20,6 +20,7 @@ from event_tracker.core.secrets.keys import make_key
 from event_tracker.dashboard.settings import Settings as DashboardSettings
 from event_tracker.query.settings import QuerySettings
 from event_tracker.streams.archive.settings import ArchiveSettings
+from event_tracker.streams.cassandra.settings import CassandraRelaySettings
 from event_tracker.streams.importer.settings import ImporterSettings
 from event_tracker.streams.publisher.settings import PublisherSettings
 from event_tracker.streams.storer.settings import StorerSettings
@@ -31,6 +32,7 @@ READ_BY: dict[str, Any] = {
     "migrate": MigrateSettings,
     "maintain": MaintainSettings,
     "publisher": PublisherSettings,
+    "cassandra-relay": CassandraRelaySettings,
     "storer": StorerSettings,
     "archive": ArchiveSettings,
     "importer": ImporterSettings,
@@ -142,7 +144,8 @@ def test_secret_files_are_where_the_settings_of_programs_say():
             for one in container.get("env") or []
             if one["name"].endswith("_FILE") and one["name"] != "MAPPING_FILE"  # which is no secret
         }
-        mounted |= {data["KAFKA_CA"] for name in config_maps(template) if "KAFKA_CA" in (data := maps[name])}
+        given = [maps[name] for name in config_maps(template)]
+        mounted |= {data[name] for data in given for name in ("KAFKA_CA", "CASSANDRA_CA") if name in data}
         assert mounted == files
 
 

@@ -52,7 +52,7 @@ CONTROL_CONNECTIONS = 4
 """The connections that a query service opens beside POOL_MAX, for authentication (event_tracker.query.app has the same number)."""
 
 STORER_CONNECTIONS = 1
-"""The connections that a storer opens, and a publisher (their `service` has the same number)."""
+"""The connections that a storer opens, and a relay (their `service` has the same number)."""
 
 STATEMENT_BYTES = 4 * 64 * 2**20
 """The database's memory that is reserved for a question about users: four times work_mem (docs/deployment.md)."""
@@ -369,7 +369,7 @@ def _pools(objects: list[Object]) -> Iterator[tuple[str, int, int]]:
     }
     for one, template in pods(objects):
         pool = sum(pools.get(name, 0) for name in config_maps(template))
-        if one["metadata"]["name"] in ("storer", "publisher"):
+        if one["metadata"]["name"] in ("storer", "publisher", "cassandra-relay"):
             pool = STORER_CONNECTIONS
         if pool:
             yield one["metadata"]["name"], most.get(label(one), one["spec"].get("replicas", 0)), pool

@@ -55,8 +55,9 @@ OPERATOR_SECRETS = {
     "kafka-importer": {"password"},
     "kafka-keda": {"password"},
     "events-cluster-ca-cert": {"ca.crt"},
+    "cassandra-relay": {"password", "ca.crt"},
 }
-"""The Secrets that Strimzi makes of the users and of the cluster of component kafka."""
+"""The Secrets that Strimzi makes of the users and of the cluster of component kafka, and that of somebody else's Cassandra."""
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
