@@ -11,6 +11,9 @@ TAG := dev
 CORES = $(shell getconf _NPROCESSORS_ONLN)
 WORKERS = $(shell echo $$(( 2 * $(CORES) )))
 TESTS := --numprocesses $(WORKERS) --dist worksteal --durations 20 --ignore tests/platform
+# These wait even more: for brokers, consumers' sessions and containers. The tests of a file share what takes long to start. The files of
+# Kafka are the first, because they take the longest.
+PLATFORM_TESTS := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
 FUZZ_SECONDS := 120
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
@@ -89,7 +92,7 @@ minikube: ## Bring all of it to Minikube through ArgoCD
 	@scripts/minikube
 
 verify-platform: $(PLATFORM) ## Check images, compose, Prometheus, Grafana, Kubernetes, ArgoCD and workflows, with the tools that are here
-	@$(BIN)/pytest tests/platform -v -rs $(ARGS)
+	@$(BIN)/pytest $(PLATFORM_TESTS) tests/platform -v -rs $(ARGS)
 
 aws-synth: $(AWS) ## Write CloudFormation templates to infra/aws/cdk.out; DEPLOYMENT=FILE, or infra/aws/deployment.json
 	@infra/aws/synth

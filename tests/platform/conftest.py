@@ -3,9 +3,11 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from containers import Container, Server, containers
+from shared import made_once
 from tools import ROOT, not_checked, tool
 
 
@@ -19,14 +21,20 @@ def docker() -> str:
 
 
 @pytest.fixture(scope="session")
-def images(docker: str) -> None:
-    """Our images, as event-tracker/APP:dev: built now by `make images`, or with IMAGES=published those that are there."""
-    if os.environ.get("IMAGES") == "published":
-        return
-    built = subprocess.run(["make", "images"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if "no such host" in built.stderr or "failed to resolve" in built.stderr:
+def images(docker: str, shared_folder: Path) -> None:
+    """Our images, as event-tracker/APP:dev: built now by `make images`, once for all workers, or with IMAGES=published those that are
+    there."""
+    if os.environ.get("IMAGES") != "published":
+        made_once(shared_folder / "images", build_images)
+
+
+def build_images(built: Path) -> None:
+    """Build them, and leave a file that says so."""
+    done = subprocess.run(["make", "images"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if "no such host" in done.stderr or "failed to resolve" in done.stderr:
         not_checked("the base images can't be pulled; tests/platform/fixtures/stand-ins makes local ones")
-    assert built.returncode == 0, built.stdout + built.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    built.touch()
 
 
 @pytest.fixture(scope="session")

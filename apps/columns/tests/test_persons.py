@@ -1,6 +1,6 @@
 """Whom ids lead to, against a second implementation that follows links one by one."""
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from uuid import UUID
 
 import duckdb
@@ -38,8 +38,9 @@ def persons_by_engine(database, links, sources):
     table, persons = SharedTable(database.cursor), SharedTable(database.cursor)
     columns = "source varchar, alias varchar, person varchar, micros bigint, event_id uuid, removed boolean"
     database.execute(fill("create table {table} (" + columns + ")", table=table))
-    for link in links:
-        database.execute(fill("insert into {table} values (?, ?, ?, ?, ?, ?)", table=table), link)
+    if links:
+        rows = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(links))
+        database.execute(fill("insert into {table} values " + rows, table=table), [*chain.from_iterable(links)])
     with database.cursor() as cursor:
         is_any = resolve(cursor, table, sources, persons)
     found = database.execute(fill("select alias, person from {table}", table=persons)).fetchall()

@@ -181,7 +181,8 @@ def test_a_replay_ends_where_transactions_do(kafka, topic, start, replay):
         record = make_record(make_row(number), "test")
         producer.produce(topic, record.value, key=record.key, headers=record.headers)
     producer.commit_transaction(60)
-    assert sum(ends(kafka, topic).values()) > 20
+    # The brokers write its ends into the partitions after they have answered.
+    wait_until(lambda: sum(ends(kafka, topic).values()) > 20, "the transaction has ended")
     assert replay() == outcomes(stored=20)
 
 
