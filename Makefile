@@ -11,9 +11,9 @@ TAG := dev
 CORES = $(shell getconf _NPROCESSORS_ONLN)
 WORKERS = $(shell echo $$(( 2 * $(CORES) )))
 TESTS := --numprocesses $(WORKERS) --dist worksteal --durations 20 --ignore tests/platform
-# These wait even more: for brokers, consumers' sessions and containers. The tests of a file share what takes long to start. The files of
+# These wait for brokers, sessions of consumers and containers. The tests of a file share what takes long to start. The files of
 # Kafka are the first, because they take the longest.
-PLATFORM_TESTS := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20
+PLATFORM_TESTS := --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder --durations 20
 FUZZ_SECONDS := 120
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
