@@ -155,6 +155,6 @@ def test_a_file_is_read(tmp_path, record):
 
 def test_the_example_of_compose_is_one(record):
     order = b'{"id": "o-1", "customer": {"id": 7}, "created_at": "2026-03-01T12:00:00Z", "total": {"amount": 5, "currency": "EUR"}}'
-    event = json.loads(read_mapping(str(ROOT / "infra" / "kafka" / "mapping.toml")).make_event(record(order)))
+    event = json.loads(read_mapping(str(ROOT / "infra" / "kafka-import" / "mapping.toml")).make_event(record(order)))
     assert event["user_id"] == "7"
     assert event["properties"] == {"order": "o-1", "amount": 5, "currency": "EUR"}
