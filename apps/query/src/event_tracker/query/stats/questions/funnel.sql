@@ -19,13 +19,11 @@ level_1 as materialized (
 -- name: level
 -- The events that complete a step: after one that completes the step before, and in time. Of those, the latest has the latest start
 -- (`start`, when the first step of the chain was), since starts only grow along a user's events. So any first step may start a funnel.
--- Numbers go through one user after the other, so the latest event before is of the same user, or none of theirs is. To compare users
--- afterwards takes two thirds of the time of a join by user and number.
 level_{step} as materialized (
   select here.user_id, here.number, here.micros, below.start, below.micros as before
   from (select * from matched where match_{step}) as here
-  asof join level_{below} as below on here.number > below.number
-  where here.user_id = below.user_id and here.micros - below.start <= $window
+  asof join level_{below} as below on here.user_id = below.user_id and here.number > below.number
+  where here.micros - below.start <= $window
 )
 
 -- name: answer
