@@ -103,10 +103,10 @@ def test_a_user_who_is_deleted_or_added_after_their_events_changes_who_is_new(as
     etags.append(ask(path).headers["ETag"])
     shared_owner.execute("update events set received_at = now()")
     etags.append(ask(path).headers["ETag"])
-    shared_owner.execute(load_queries("event_tracker.cli.database", "queries.sql")["refresh_users"])
+    shared_owner.execute(load_queries("event_tracker.cli.database", "maintain.sql")["refresh_users"])
     etags.append(ask(path).headers["ETag"])
     assert len(set(etags)) == len(etags)
-    shared_owner.execute(load_queries("event_tracker.cli.database", "queries.sql")["refresh_users"])
+    shared_owner.execute(load_queries("event_tracker.cli.database", "maintain.sql")["refresh_users"])
     assert ask(path, etags[-1]).status_code == 304
 
 

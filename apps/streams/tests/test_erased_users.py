@@ -297,7 +297,7 @@ def test_nothing_is_noted_before_a_storer_has_registered(erase, owner):
 @pytest.fixture
 def upkeep(owner):
     """A function that forgets erasures as `tracker maintain` does."""
-    queries = load_queries("event_tracker.cli.database")
+    queries = load_queries("event_tracker.cli.database", "maintain.sql")
 
     def run():
         for name in ("forget_topic_erasures", "forget_topic_ends"):
