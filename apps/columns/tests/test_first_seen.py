@@ -94,6 +94,17 @@ def test_a_range_that_has_ended_is_copied_once(stored, engine, copied):
     assert [first_seen for first_seen in copied if first_seen[0] < first_seen[1]] == [selection.first_seen]
 
 
+def test_events_are_counted_to_the_end_of_the_range_and_not_of_the_question(stored, engine, owner):
+    """Otherwise two questions about the same range may have one count, of other events."""
+    stored.add(user_id="ann", day=0)
+    stored.add(user_id="ann", day=2)
+    range_end = DAY + timedelta(days=1)
+    longer = replace(select(), first_seen=(EVERYTHING.start, range_end))
+    ask(engine, longer)
+    stored.add(user_id="bob", day=0)
+    assert ask(engine, select(end=range_end)) == expect(owner, longer)
+
+
 def test_links_and_users_that_change_are_seen(stored, engine, owner):
     for user_id, day in (("anonymous", 0), ("ann", 1), ("bob", 3), ("carol", 3)):
         stored.add(user_id=user_id, day=day)

@@ -110,6 +110,18 @@ def test_a_user_who_is_deleted_or_added_after_their_events_changes_who_is_new(as
     assert ask(path, etags[-1]).status_code == 304
 
 
+@pytest.mark.parametrize("path", [QUESTIONS["users"], QUESTIONS["retention"]])
+def test_an_erasure_after_which_a_user_was_first_seen_later_changes_who_is_new(ask, store, shared_owner, path):
+    """As of a user whose first event retention has deleted, by somebody who may erase no event of theirs."""
+    store([{"user_id": "ann"}])
+    shared_owner.execute("update users set first_seen = first_seen - interval '20 days'")
+    before = ask(path)
+    shared_owner.execute(load_queries("event_tracker.query.users")["erase_users"], {"user_ids": ["ann"]})
+    after = ask(path, before.headers["ETag"])
+    assert after.status_code == 200
+    assert without_time(after) != without_time(before)
+
+
 def test_other_events_change_nothing(ask, store, minutes):
     store([{"user_id": "ann"}])
     etag = ask(QUESTIONS["sessions"]).headers["ETag"]

@@ -184,6 +184,6 @@ def _read_history(connection: psycopg.Connection, selection: Selection, as_of: d
     if selection.first_seen is None or selection.sources is not None:
         return None  # with some sources, the spans are of all time
     today = day_of(as_of)
-    given = {"today": today, "end": selection.end}
+    given = {"today": today, "end": selection.first_seen[1]}
     ((past_events, events),) = connection.execute(QUERIES["history"], given, binary=True).fetchall()
     return History(today, past_events, events, read_history_epochs(connection))

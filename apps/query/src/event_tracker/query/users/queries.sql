@@ -133,7 +133,8 @@ returning user_id;
 select user_id from users where user_id = any (%(user_ids)b::text[]) order by user_id for update;
 
 -- name: erase_users
--- Deletes the users, or corrects the rows where they depend on deleted events.
+-- Deletes the users, or corrects the rows where they depend on deleted events. Where a user was first seen later than before, the epoch
+-- of users moves: the event that they were first seen with may have been deleted long ago, by retention.
 with kept as (
   select user_id, min("timestamp") as first_seen, max("timestamp") as last_seen
   from events
@@ -145,6 +146,11 @@ changed as (
   set first_seen = kept.first_seen, last_hour = date_bin('1 hour', kept.last_seen, timestamptz '2000-01-01 00:00:00+00')
   from kept
   where users.user_id = kept.user_id
+),
+moved as (
+  insert into user_epochs as known (epoch)
+  select 1 where exists (select from users join kept using (user_id) where users.first_seen <> kept.first_seen)
+  on conflict (only_row) do update set epoch = known.epoch + 1
 )
 delete from users
 where user_id = any (%(user_ids)b::text[]) and not exists (select from kept where kept.user_id = users.user_id)

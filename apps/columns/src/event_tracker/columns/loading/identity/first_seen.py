@@ -80,7 +80,8 @@ class FirstSeen:
         today = min(max(start, history.today), end)
         name = persons.table.name.as_string() if persons else None
         tables = []
-        for part, events in (((start, today), history.past_events), ((today, end), history.events)):
+        parts = [((start, today), history.past_events), ((today, end), history.events)]
+        for part, events in [part for part in parts if part[0][0] < part[0][1]] or parts[:1]:
             key = Key(server, part, events, history.epochs, name)
             tables.append(self._find(key) or self._copy_and_keep(connection, key, persons, deadline))
         return tables
@@ -89,7 +90,7 @@ class FirstSeen:
         """Forget what isn't of these epochs, or of these tables of persons: somebody may have been erased."""
         for key in list(self._kept):
             if (key.server, key.epochs) != (server, epochs) or key.persons not in {None, *persons}:
-                del self._kept[key]
+                self._kept.pop(key, None)
 
     def forget_all(self) -> None:
         """Forget all, since DuckDB's database is gone."""
