@@ -131,9 +131,7 @@ def up(
             try:
                 _require_free(ports | ({"kafka": kafka_port} if with_kafka else {}))
                 processes, owner_url = _start_database(stack, settings, data)
-                access = prepare_access(
-                    owner_url, data, required=auth == "required", may_ask_in_sql=not settings.database_url
-                )
+                access = prepare_access(owner_url, data, required=auth == "required", may_ask_in_sql=_is_own(settings))
                 service_settings = _settings_of_services(settings, owner_url, data, auth)
                 if with_kafka:
                     publishing_url = owner_url if with_publisher else None
@@ -228,6 +226,11 @@ def _start_kafka(
     return started
 
 
+def _is_own(settings: UpSettings) -> bool:
+    """Whether the data is that of whoever started this, who may try SQL then. A server that is named may be others' as well."""
+    return not (settings.database_url or settings.query_database_url)
+
+
 def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
     """The settings of each service, except host and port."""
     collector = {"DATABASE_URL": settings.collector_database_url or url_in_role(owner_url, "collector")}
@@ -237,8 +240,7 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
         "CACHE_FOLDER": os.environ.get("CACHE_FOLDER") or str(data / "cache"),
         "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
-    # The data of whoever started this: they may try SQL. A server that DATABASE_URL names may be others' as well.
-    if not settings.database_url and not (os.environ.get("SQL") or os.environ.get("SQL_FILE")):
+    if _is_own(settings) and not (os.environ.get("SQL") or os.environ.get("SQL_FILE")):
         query["SQL"] = "on"
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
         collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS

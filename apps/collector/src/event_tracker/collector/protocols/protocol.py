@@ -171,6 +171,11 @@ def answer_in_json(receipt: BatchReceipt, receipt_type: type[ClientReceipt], nou
     if receipt.received and receipt.rejected == receipt.received:
         detail = f"No {noun} of this request is valid; nothing is stored. `errors` says why."
         raise Problem(400, "invalid_events", detail, errors=receipt.errors)
+    return accept_in_json(receipt, receipt_type)
+
+
+def accept_in_json(receipt: BatchReceipt, receipt_type: type[ClientReceipt]) -> ClientAnswer:
+    """200, also if no message is valid. It says which were refused, and why."""
     names = ClientReceipt.__struct_fields__ if receipt.rejected else ()
     return ClientAnswer(200, _encode(receipt_type(**{name: getattr(receipt, name) for name in names})))
 

@@ -18,7 +18,7 @@ from event_tracker.collector.protocols.mixpanel.forms import is_json, read_data
 from event_tracker.collector.protocols.protocol import (
     ClientAnswer,
     ClientReceipt,
-    answer_in_json,
+    accept_in_json,
     find_write_key,
     read_basic,
     refuse_in_json,
@@ -99,9 +99,9 @@ class Mixpanel:
         Python keep all, and fail with them again each time."""
         if _is_import(environ):
             return _answer_import(receipt)
-        answer = answer_in_json(receipt, MixpanelReceipt, "event")
-        is_brief = ("verbose", "0") in parse_qsl(environ.get("QUERY_STRING", ""))
-        return ClientAnswer(200, b"1", "text/plain") if is_brief else answer
+        if ("verbose", "0") in parse_qsl(environ.get("QUERY_STRING", "")):
+            return ClientAnswer(200, b"1", "text/plain")
+        return accept_in_json(receipt, MixpanelReceipt)
 
     def refuse(self, problem: Problem, environ: WSGIEnvironment) -> Problem:
         """Clients read `status`, which isn't 1, and `error`."""
