@@ -92,6 +92,10 @@ class Document:
             str(status): {"description": answer.description, **self._content(answer)}
             for status, answer in sorted({**problems, **route.answers}.items())
         }
+        for status in (
+            problems.keys() & route.answers.keys()
+        ):  # an answer of another protocol to what was refused in part
+            operation["responses"][str(status)]["content"] |= self._content(problems[status])["content"]
         self._spec.path(path=route.template, operations={route.method.lower(): operation})
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from event_tracker.collector.protocols.protocol import (
 )
 from event_tracker.collector.receipts import BatchReceipt
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.routes import Answer, Route
+from event_tracker.core.http.routes import Answer, Route, problem
 from event_tracker.model.event import EventError
 
 PATHS = ("/2/httpapi",)
@@ -40,6 +40,8 @@ MISSING = frozenset({"required", "timestamp_required"})
 
 REFUSED = "Events were refused: those that are listed by the names of their fields. The others needn't be sent again."
 
+PROBLEMS_OF_AMPLITUDE = {**PROBLEMS, 413: "Too many bytes or events: Amplitude's clients send smaller batches then."}
+
 _encode = msgspec.json.Encoder().encode
 
 Indexes = Annotated[dict[str, list[int]], Meta(description="Name of a field → the events, by their position.")]
@@ -53,6 +55,19 @@ class AmplitudeReceipt(ClientReceipt, frozen=True, kw_only=True):
     error: str | UnsetType = UNSET
     events_with_missing_fields: Indexes | UnsetType = UNSET
     events_with_invalid_fields: Indexes | UnsetType = UNSET
+
+
+class AmplitudeProblem(msgspec.Struct):
+    """Problem details, in which `code` is the status and the problem's own code begins `error`."""
+
+    type: str
+    title: str
+    status: int
+    code: int
+    detail: str
+    error: str
+    message: str
+    request_id: str
 
 
 class Amplitude:
@@ -121,13 +136,15 @@ def amplitude_routes(intake: Intake) -> list[Route]:
             "properties": {"api_key": {"type": "string"}, "events": {"type": "array"}},
             "required": ["events"],
         },
-        answers={200: Answer("All are stored or known.", AmplitudeReceipt)},
-        problems={
-            **PROBLEMS,
-            400: "Not a request of this protocol, or events were refused: they are listed by the names of their fields, and the "
-            "others are stored or known.",
-            413: "Too many bytes or events: Amplitude's clients send smaller batches then.",
+        answers={
+            200: Answer("All are stored or known.", AmplitudeReceipt),
+            400: Answer(
+                "Not a request of this protocol, which is a problem; or events were refused: they are listed by the names of "
+                "their fields, and the others are stored or known.",
+                AmplitudeReceipt,
+            ),
         },
+        problems={status: problem(text, AmplitudeProblem) for status, text in PROBLEMS_OF_AMPLITUDE.items()},
     )
 
 

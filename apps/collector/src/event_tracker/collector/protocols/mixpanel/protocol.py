@@ -150,10 +150,11 @@ def mixpanel_routes(intake: Intake) -> list[Route]:
         answers={
             200: Answer(
                 "All are stored or known. For a form, `status` is 1, and `errors` says what was refused.", ImportReceipt
-            )
+            ),
+            400: Answer(
+                "Not a request of this protocol, which is a problem; or events were refused, and `failed_records` says why.",
+                ImportReceipt,
+            ),
         },
-        problems={
-            **PROBLEMS,
-            400: "Not a request of this protocol; or events were refused, and `failed_records` says why.",
-        },
+        problems=PROBLEMS,
     )
