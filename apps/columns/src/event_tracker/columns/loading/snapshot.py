@@ -66,7 +66,7 @@ class History(NamedTuple):
     Attributes:
         today: when the day of the snapshot began.
         past_events: the number of all events before today: while it and `epochs` are the same, so are the users first seen before today.
-        events: the number of all events before the selection's end.
+        events: the number of all events before the range's end.
         epochs: how often events, and users, were deleted or changed.
     """
 

@@ -22,7 +22,7 @@ PART_IDS = 10_000
 """How many ids are looked up in PostgreSQL at once: whoever has a write key can link ids without end."""
 
 MAX_KEPT = 8
-"""Most tables of users that are kept. A question reads two: those first seen before today, and since."""
+"""Most tables of users that are kept. A question reads two at most: those first seen before today, and since."""
 
 MAX_KEPT_USERS = 200_000
 """A table with more users isn't kept. So many take some 10 MB, with ids of 36 characters."""
