@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from event_tracker.cli.database.maintain import maintain
 
 
-def test_a_relay_that_tells_nobody_is_named_and_then_removed(owner, postgres, database):
+def test_a_relay_that_passes_no_erasures_on_is_named_and_then_removed(owner, postgres, database):
     owner.execute("insert into relays values ('gone', now(), true), ('late', now(), true), ('works', now(), true)")
     owner.execute("""
         insert into relay_erasures (relay, user_id, at)
@@ -15,7 +15,7 @@ def test_a_relay_that_tells_nobody_is_named_and_then_removed(owner, postgres, da
     environment = {"DATABASE_URL": postgres.url(database)}
     preview = CliRunner().invoke(maintain, ["--dry-run"], env=environment)
     assert (preview.exit_code, preview.output.count("would remove the relay")) == (0, 1)
-    removed = "would remove the relay gone, which has told nobody for 30 days who was erased, and 2 erased ids"
+    removed = "would remove the relay gone, which hasn't passed on erasures for 30 days, and 2 erased ids"
     assert removed in preview.output
     assert owner.execute("select count(*) from relay_erasures").fetchone() == (5,)
     result = CliRunner().invoke(maintain, env=environment)

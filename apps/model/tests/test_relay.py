@@ -31,7 +31,7 @@ def open_relay(postgres: Postgres, database: str) -> Iterator[Callable[..., Rela
                 open_pool(postgres.url(database, "relay"), name="relay", size=1, timeout=30, options={}, watched=False)
             )
             given = {
-                "place": "here",
+                "destination": "here",
                 "from_earliest": True,
                 "wants_erasures": True,
                 "max_events": 100,
@@ -183,7 +183,7 @@ def test_a_prepared_transaction_is_waited_for(own_postgres, tmp_path):
     writing = psycopg.connect(own_postgres.url("events"))
     with pool, writing:
         relay = Relay(
-            pool, "test", place="here", from_earliest=True, wants_erasures=False, max_events=9, max_bytes=9999
+            pool, "test", destination="here", from_earliest=True, wants_erasures=False, max_events=9, max_bytes=9999
         )
         read_all(relay)
         store(writing, 1)

@@ -144,13 +144,13 @@ def test_it_gives_up_when_it_is_another_s_turn(settings):
     relay = relay_to(Table(OperationTimedOut()), settings, Turn(is_its=False))
     assert not relay.write_events(EVENTS, MARK)
     relay = relay_to(Table(OperationTimedOut()), settings, Turn(is_its=False))
-    assert not relay.tell_erased([ErasedUser(1, "ann", None)], MARK)
+    assert not relay.pass_on_erasures([ErasedUser(1, "ann", None)], MARK)
 
 
 def test_an_erasure_is_tried_again_and_events_that_follow_have_later_times(settings):
     table = Table(OperationTimedOut(), None)
     relay = relay_to(table, settings)
-    assert relay.tell_erased([ErasedUser(1, "ann", None), ErasedUser(2, "bob", ["shop"])], MARK)
+    assert relay.pass_on_erasures([ErasedUser(1, "ann", None), ErasedUser(2, "bob", ["shop"])], MARK)
     assert relay.write_events(EVENTS[:1], MARK)
     (ann, at), (bob, _), (_, later) = table.done
     assert (ann, bob) == ("ann", ("bob", ["shop"]))

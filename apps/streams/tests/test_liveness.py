@@ -7,7 +7,7 @@ import pytest
 
 from event_tracker.streams.consuming.liveness import PROGRESS_SECONDS, Liveness
 from event_tracker.streams.consuming.membership import Membership
-from event_tracker.streams.process.service import TICK_SECONDS
+from event_tracker.streams.process.lifecycle import TICK_SECONDS
 from event_tracker.streams.storer.metrics import CONSUMER
 
 

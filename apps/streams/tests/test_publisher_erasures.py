@@ -56,7 +56,7 @@ def start(postgres: Postgres, database: str, owner: psycopg.Connection) -> Itera
         def start(topic: Topic) -> Process:
             pool = stack.enter_context(open_pool(url, name="relay", size=1, timeout=30, options={}, watched=False))
             options = {
-                "place": "here",
+                "destination": "here",
                 "from_earliest": True,
                 "wants_erasures": True,
                 "max_events": 100,

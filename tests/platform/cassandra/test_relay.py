@@ -26,7 +26,7 @@ def test_each_stored_event_is_there_as_it_is_stored(node, keyspace, owner, write
         "event_type": row.event_type,
         "session_id": "s",
         "source": "shop",
-        "details": properties.decode(),
+        "properties": properties.decode(),
         "received_micros": received,
     }
     assert found.event_id.bytes == row.event_id
@@ -45,10 +45,13 @@ def test_no_two_events_are_one_row_and_a_user_s_are_asked_for_by_time_newest_fir
     writer.store(*(make_row(number, user_id="bob") for number in range(20)), make_row(99, user_id="eve"))
     relay()
     assert len(wait_relayed(owner, node, keyspace)) == 26
-    question = f"select event_type, details from {keyspace}.user_events where user_id = %s and event_time >= %s and event_time < %s limit 5"
+    question = (
+        f"select event_type, properties from {keyspace}.user_events "
+        "where user_id = %s and event_time >= %s and event_time < %s limit 5"
+    )
     start, end = START + timedelta(seconds=3), START + timedelta(seconds=12)
     found = node.session.execute(question, ["bob", start, end])
-    assert [row.details for row in found] == [f'{{"number": {number}}}' for number in (11, 10, 9, 8, 7)]
+    assert [row.properties for row in found] == [f'{{"number": {number}}}' for number in (11, 10, 9, 8, 7)]
 
 
 def test_killed_again_and_again_it_relays_everything_once(node, keyspace, owner, writer, relay):

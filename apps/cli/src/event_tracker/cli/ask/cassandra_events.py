@@ -74,7 +74,7 @@ def _make_event(event: UserEvent) -> StoredEvent:
         "timestamp": event.timestamp,
         "event_id": event.event_id,
         "session_id": event.session_id,
-        "properties": msgspec.Raw(event.details.encode()),
+        "properties": msgspec.Raw(event.properties.encode()),
         "received_at": event.received_at,
         "source": event.source,
     }

@@ -117,7 +117,7 @@ def preview(
     click.echo(f"would fold {counters:,} counters into {left:,}")
     for name, ids in connection.execute(QUERIES["find_silent_relays"]):
         click.echo(
-            f"would remove the relay {name}, which has told nobody for 30 days who was erased, and {ids:,} erased ids"
+            f"would remove the relay {name}, which hasn't passed on erasures for 30 days, and {ids:,} erased ids"
         )
     click.echo(f"would build {len(find_unbuilt(connection)):,} blocks")
     if expired := find_expired(connection, keep, is_archive_first=is_archive_first):
@@ -211,8 +211,8 @@ def forget_relays(connection: psycopg.Connection) -> list[str]:
         forgotten = connection.execute(QUERIES["forget_relays"]).fetchall()
     late = connection.execute(QUERIES["find_late_relays"]).fetchall()
     problems = [
-        f"removed the relay {name}: it has told nobody for 30 days who was erased. If it runs again, it begins as at its "
-        "first start, and whoever reads its topics isn't told"
+        f"removed the relay {name}: it hasn't passed on erasures for 30 days. If it runs again, it begins as at its first "
+        "start, and these erasures aren't passed on"
         for (name,) in forgotten
     ]
     problems += [

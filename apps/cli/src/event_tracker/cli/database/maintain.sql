@@ -95,7 +95,7 @@ delete from archive_erasures where not exists (select from archived_days);
 select count(*) from archive_erasures where at < now() - %(limit)s::interval;
 
 -- name: forget_relays
--- A relay that has told nobody of an erasure for 30 days: it doesn't run any more. The ids that wait for it are deleted with it.
+-- A relay that hasn't passed on an erasure for 30 days: it doesn't run any more. The ids that wait for it are deleted with it.
 delete from relays
 where exists (select from relay_erasures where relay = relays.name and at < now() - interval '30 days')
 returning name;

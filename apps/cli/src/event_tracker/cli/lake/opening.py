@@ -16,7 +16,7 @@ from event_tracker.core.storage.files import ListedFile, Storage
 from event_tracker.core.storage.folder import ASIDE, FolderStorage
 from event_tracker.core.storage.opening import open_storage
 
-TOPS = (MARKER, "events/", f"{LINKS}/", f"{PERSONS}/")
+PATHS = (MARKER, "events/", f"{LINKS}/", f"{PERSONS}/")
 
 ATTEMPTS = 8
 """Of a request to S3: an export takes long, and nobody may be there to start it again."""
@@ -38,7 +38,7 @@ def open_lake(name: str) -> Storage:
 
 def list_files(lake: Storage) -> dict[str, ListedFile]:
     """All files of a lake, by path."""
-    return lake.list(TOPS)
+    return lake.list(PATHS)
 
 
 @contextmanager

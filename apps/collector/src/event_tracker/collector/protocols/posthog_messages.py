@@ -1,4 +1,4 @@
-"""An event of PostHog's as one of ours. docs/clients/posthog.md has the table for people."""
+"""An event of PostHog's as one of ours. docs/clients/posthog.md has the same mapping as a table."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ EVENT_TYPES = {
 }
 """Events of PostHog's own → event types. Others keep their names."""
 
-VISITOR = {"$raw_user_agent", "$user_agent", "$ip"}
+NOT_STORED = {"$raw_user_agent", "$user_agent", "$ip"}
 """Properties that tell about a visitor's machine: they are read, and not stored."""
 
 REVERSED_ALIASES = frozenset({"posthog-python"})
@@ -96,7 +96,7 @@ class Message:
 
     def properties(self, event_type: str | None) -> dict[str, Any]:
         """The sender's properties, and what a page, a person or a group is by our names."""
-        own = {name: value for name, value in self.own.items() if name not in VISITOR}
+        own = {name: value for name, value in self.own.items() if name not in NOT_STORED}
         if prefix_of(read_text(own.get("token")) or ""):
             del own["token"]  # the write key, of a client that has it there
         found = {name: value for name, value in self._named(event_type).items() if value is not None}

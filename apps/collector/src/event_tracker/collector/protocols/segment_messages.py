@@ -1,4 +1,4 @@
-"""A message of Segment's as an event: its ids, its time, its properties. docs/clients/segment.md has the table for people.
+"""A message of Segment's as an event: its ids, its time, its properties. docs/clients/segment.md has the same mapping as a table.
 
 What identifies an event comes from what every resend has: `messageId`, `timestamp` or `originalTimestamp`, `userId` or `anonymousId`.
 `sentAt` is another one each time, so nothing is computed from it (docs/adr/0017-no-sent-at.md).
@@ -149,11 +149,11 @@ class Message:
     def __init__(self, kind: str, members: Members, context: Members, parts: Mapping[str, Members]) -> None:
         self.kind, self.members, self.context, self.parts = kind, members, context, parts
         user_id, self.anonymous_id = read_id(members.get("userId")), read_id(members.get("anonymousId"))
-        is_known = user_id is not None or self.anonymous_id is None
-        self.user_id = user_id if is_known else self.anonymous_id
+        uses_user_id = user_id is not None or self.anonymous_id is None
+        self.user_id = user_id if uses_user_id else self.anonymous_id
         clock = "timestamp" if not is_empty(members.get("timestamp")) else "originalTimestamp"
         self.timestamp = None if is_empty(members.get(clock)) else members[clock]
-        self.fields = {**FIELDS, "/user_id": "/userId" if is_known else "/anonymousId", "/timestamp": f"/{clock}"}
+        self.fields = {**FIELDS, "/user_id": "/userId" if uses_user_id else "/anonymousId", "/timestamp": f"/{clock}"}
 
     def properties(self, own: Members) -> dict[str, Any]:
         """The sender's properties, and what the message says elsewhere. Of a page and the context, the sender's own stay."""

@@ -61,10 +61,13 @@ Epochs = tuple[int, int | None]
 
 
 class History(NamedTuple):
-    """Changes whenever users first seen by all sources may change.
+    """What tells whether the users first seen by all sources may have changed: while it is the same, so are they.
 
     Attributes:
-        today: when the day of the snapshot began. `past_events` changes whenever those first seen before may.
+        today: when the day of the snapshot began.
+        past_events: the number of all events before today: while it and `epochs` are the same, so are the users first seen before today.
+        events: the number of all events before the range's end.
+        epochs: how often events, and users, were deleted or changed.
     """
 
     today: datetime

@@ -22,12 +22,12 @@ from cassandra.protocol import ErrorMessage
 from event_tracker.core.cassandra.settings import CassandraSettings
 
 PROTOCOL_VERSION = 4
-"""All Cassandras since 2.2 speak it. Otherwise the driver tries several connections to find one."""
+"""Cassandra speaks it since 2.2. If none is given, the driver opens several connections to find one that works."""
 
 CONNECT_SECONDS = 20.0
 ANSWER_SECONDS = 20.0
 MAX_RECONNECT_SECONDS = 5.0
-"""A node that is back is seen so soon."""
+"""The longest pause before the driver tries again to reach a node that was down."""
 
 ERRORS: tuple[type[Exception], ...] = (
     DriverException,
@@ -36,7 +36,7 @@ ERRORS: tuple[type[Exception], ...] = (
     ConnectionException,
     ConnectionBusy,
 )
-"""All that a statement may raise. Waiting cures those that `find_refusal` doesn't know."""
+"""All errors that a statement may raise. Those that `find_refusal` doesn't know may pass by themselves."""
 
 
 class CassandraRefusedError(Exception):
@@ -53,7 +53,7 @@ def open_session(settings: CassandraSettings) -> Session:
     Raises:
         CassandraRefusedError, CassandraUnreachableError: with the cause.
     """
-    # What it would log, about each of its tries, is raised, and logged by us.
+    # The driver would log each failed try. It also raises their causes, which the caller logs.
     logging.getLogger("cassandra").setLevel(logging.CRITICAL)
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.cassandra_datacenter)),
@@ -69,14 +69,14 @@ def open_session(settings: CassandraSettings) -> Session:
             control_connection_timeout=CONNECT_SECONDS,
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             reconnection_policy=ExponentialReconnectionPolicy(1.0, MAX_RECONNECT_SECONDS, max_attempts=None),
-            **_sign_in(settings),
+            **_security_options(settings),
         )
     except UnresolvableContactPoints:
         hosts = ", ".join(settings.cassandra_hosts)
         raise CassandraUnreachableError(f"None of these names is known: {hosts} (CASSANDRA_HOSTS).") from None
     try:
         session = cluster.connect()
-        # Apart: if it is given to `connect`, the error doesn't say why.
+        # Not as an argument of `connect`, whose error doesn't say that the keyspace is the reason.
         session.set_keyspace(settings.cassandra_keyspace)
     except ERRORS as error:
         cluster.shutdown()
@@ -119,7 +119,8 @@ def _find_causes(error: BaseException) -> Mapping[object, BaseException]:
     return error.errors if isinstance(error, NoHostAvailable) and isinstance(error.errors, dict) else {}
 
 
-def _sign_in(settings: CassandraSettings) -> dict[str, object]:
+def _security_options(settings: CassandraSettings) -> dict[str, object]:
+    """The arguments of `Cluster` for TLS and for the password, which is sent only with TLS."""
     if settings.cassandra_security == "plain":
         return {}
     options: dict[str, object] = {"ssl_context": ssl.create_default_context(cafile=settings.cassandra_ca or None)}

@@ -53,10 +53,10 @@ class BucketStorage:
         except BotoCoreError as error:
             raise ValueError(f"S3 can't be used: {error}") from None
 
-    def list(self, tops: Iterable[str]) -> dict[str, ListedFile]:
+    def list(self, paths: Iterable[str]) -> dict[str, ListedFile]:
         found: dict[str, ListedFile] = {}
-        for top in tops:
-            for one in self._list("list_objects_v2", "Contents", top):
+        for prefix in paths:
+            for one in self._list("list_objects_v2", "Contents", prefix):
                 found[one["Key"].removeprefix(self.prefix)] = ListedFile(one["Size"], one["ETag"].strip('"'))
         return found
 
@@ -64,7 +64,7 @@ class BucketStorage:
         try:
             with _errors_mapped():
                 self._client.head_object(**self._object(path))
-        except OSError:  # not there, or no right to ask
+        except OSError:  # not there, or it can't be known
             return False
         return True
 
@@ -116,8 +116,8 @@ class BucketStorage:
                 with _errors_mapped():
                     self._client.abort_multipart_upload(**self._object(path), UploadId=upload["UploadId"])
 
-    def _list(self, operation: str, member: str, top: str) -> Iterator[dict[str, Any]]:
-        pages = self._client.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=self.prefix + top)
+    def _list(self, operation: str, member: str, prefix: str) -> Iterator[dict[str, Any]]:
+        pages = self._client.get_paginator(operation).paginate(Bucket=self.bucket, Prefix=self.prefix + prefix)
         with _errors_mapped():
             for page in pages:
                 yield from page.get(member, [])

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class StorageError(OSError):
-    """A storage refused or failed. It may do what was asked later, or after a person has repaired something.
+    """A storage refused or failed. Trying again may help, at once or after a person has repaired something.
 
     Attributes:
         kind: a word for the metric.
@@ -29,7 +29,7 @@ class ListedFile(NamedTuple):
 
 
 class Storage(Protocol):
-    """Files with paths that are relative to it, with slashes. All methods raise OSError if the storage fails.
+    """Files with paths that are relative to it, with slashes. All methods but `has` raise OSError if the storage fails.
 
     Attributes:
         name: as it was given.
@@ -37,7 +37,7 @@ class Storage(Protocol):
 
     name: str
 
-    def list(self, tops: Iterable[str]) -> dict[str, ListedFile]:
+    def list(self, paths: Iterable[str]) -> dict[str, ListedFile]:
         """The files below each path that ends with a slash, and each other path if there is such a file."""
 
     def has(self, path: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from event_tracker.core.storage.files import ListedFile, StorageError
 
 ASIDE = ".writing"
-"""Where files are made: on the same disk, so that a file can be renamed. The name begins with a point: readers pass over it."""
+"""The folder in which `put` writes a file before it renames it, which needs the same disk. Readers skip names that begin with a dot."""
 
 MODE = 0o640
 """Of a file that `put` writes: its group may read it."""
@@ -22,12 +22,12 @@ class FolderStorage:
         self.name = name
         self.path = Path(name).resolve()
 
-    def list(self, tops: Iterable[str]) -> dict[str, ListedFile]:
+    def list(self, paths: Iterable[str]) -> dict[str, ListedFile]:
         found: dict[str, ListedFile] = {}
-        for top in tops:
-            for path in (self.path / top).rglob("*") if top.endswith("/") else [self.path / top]:
-                if path.is_file():
-                    found[path.relative_to(self.path).as_posix()] = ListedFile(path.stat().st_size, None)
+        for path in paths:
+            for file in (self.path / path).rglob("*") if path.endswith("/") else [self.path / path]:
+                if file.is_file():
+                    found[file.relative_to(self.path).as_posix()] = ListedFile(file.stat().st_size, None)
         return found
 
     def has(self, path: str) -> bool:
@@ -61,19 +61,19 @@ class FolderStorage:
             raise StorageError(f"{self.path / path}: {error.strerror}", "folder") from None
 
     def move(self, file: Path, path: str) -> ListedFile:
-        place = self.path / path
-        self._make_folder(place.parent)
+        file_path = self.path / path
+        self._make_folder(file_path.parent)
         _sync(file)
         moved = ListedFile(file.stat().st_size, None)
-        file.replace(place)
-        _sync(place.parent)
+        file.replace(file_path)
+        _sync(file_path.parent)
         return moved
 
     def delete(self, path: str) -> None:
-        place = self.path / path
-        place.unlink(missing_ok=True)
-        if not any(place.parent.iterdir()):
-            place.parent.rmdir()
+        file_path = self.path / path
+        file_path.unlink(missing_ok=True)
+        if not any(file_path.parent.iterdir()):
+            file_path.parent.rmdir()
 
     def _make_folder(self, folder: Path) -> None:
         if not folder.is_dir():

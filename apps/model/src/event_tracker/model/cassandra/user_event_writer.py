@@ -13,7 +13,7 @@ from event_tracker.model.relaying.stored_event import StoredEvent
 
 INSERT = """
 insert into user_events (
-  user_id, event_time, event_micros, event_id, event_type, session_id, source, details, received_micros
+  user_id, event_time, event_micros, event_id, event_type, session_id, source, properties, received_micros
 ) values (?, ?, ?, ?, ?, ?, ?, ?, ?) using timestamp ?
 """
 
@@ -31,8 +31,8 @@ delete from user_events using timestamp ? where user_id = ? and event_time = ? a
 class UserEventWriter:
     """Writes and deletes events.
 
-    Of two writes to the same place Cassandra keeps that with the later time. So each write is given a time, which the caller takes from
-    PostgreSQL: a write that arrives late, after an erasure of which its sender didn't know, stays deleted.
+    Of a write and a deletion of the same row, the one with the later time counts, whichever arrives last. So the caller gives each a time
+    from PostgreSQL. A write that another relay began before a whole user was erased, and that arrives afterwards, stays deleted.
     """
 
     def __init__(self, session: Session) -> None:
@@ -48,7 +48,7 @@ class UserEventWriter:
             at: the time of the write, in microseconds.
 
         Returns:
-            Those that may not be written, and why.
+            Those that Cassandra didn't acknowledge, and the error of each. They may be written all the same.
         """
         rows = [(*_make_row(event), at) for event in events]
         results = execute_concurrent_with_args(
@@ -66,7 +66,7 @@ class UserEventWriter:
             newest = self._session.execute(self._find_newest, (user_id,)).one().newest
 
     def delete_events(self, user_id: str, sources: Sequence[str], at: int) -> None:
-        """The same of those of some sources."""
+        """Delete a user's events of some sources, as far as they are seen now. An event that arrives later isn't deleted."""
         for row in self._session.execute(self._find_writes, (user_id,)):
             if row.source in sources:
                 key = (user_id, row.event_micros // 1000, row.event_micros, row.event_id)

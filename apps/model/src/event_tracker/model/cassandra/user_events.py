@@ -23,23 +23,23 @@ create table if not exists user_events (
   event_type      text,
   session_id      text,
   source          text,
-  details         text,
+  properties      text,
   received_micros bigint,
   primary key ((user_id), event_time, event_micros, event_id)
 ) with clustering order by (event_time desc, event_micros desc, event_id desc)
-  and comment = 'Events of Event Tracker, written by its relay. Times in micros are microseconds since 1970, UTC; details is JSON.'
+  and comment = 'Events of Event Tracker, written by its relay. Times in micros are microseconds since 1970, UTC; properties is JSON.'
 """
 """Cassandra's times have milliseconds: with `event_micros` the key is an event's identity, and the order that of the times."""
 
 FIND = "select table_name from system_schema.tables where keyspace_name = %s and table_name = 'user_events'"
 
 SELECT = """
-select event_micros, event_id, event_type, session_id, source, details, received_micros from user_events where user_id = ?
+select event_micros, event_id, event_type, session_id, source, properties, received_micros from user_events where user_id = ?
 """
 
 
 class UserEvent(NamedTuple):
-    """An event as it is in the table. `details` is the JSON of its properties."""
+    """An event as it is in the table. `properties` is their JSON."""
 
     user_id: str
     timestamp: datetime
@@ -47,7 +47,7 @@ class UserEvent(NamedTuple):
     event_type: str
     session_id: str | None
     source: str
-    details: str
+    properties: str
     received_at: datetime
 
 
@@ -77,7 +77,7 @@ def read_user(session: Session, user_id: str) -> Iterator[UserEvent]:
                 row.event_type,
                 row.session_id,
                 row.source,
-                row.details,
+                row.properties,
                 _read_micros(row.received_micros),
             )
 

@@ -78,7 +78,7 @@ class Relay:
     Args:
         pool: of one connection that stays the same, in the role `relay`: the turn is its session's.
         name: of the relay, in `relays`.
-        place: where it writes to, as receipts of erasures name it.
+        destination: where it writes to, as receipts of erasures name it.
         from_earliest: whether a relay that isn't known yet begins with the oldest event, or with those that are received from now on.
         wants_erasures: whether erasures are noted for it.
         max_events: of a batch.
@@ -93,7 +93,7 @@ class Relay:
         pool: ConnectionPool[psycopg.Connection],
         name: str,
         *,
-        place: str,
+        destination: str,
         from_earliest: bool,
         wants_erasures: bool,
         max_events: int,
@@ -102,7 +102,7 @@ class Relay:
         self.mark: Mark | None = None
         self._pool = pool
         self._name = name
-        self._place_name = place
+        self._destination = destination
         self._from_earliest = from_earliest
         self._wants_erasures = wants_erasures
         self._max_events = max_events
@@ -208,7 +208,7 @@ class Relay:
         return max(0.0, (self.mark.latest - self._place.received_at).total_seconds())
 
     def read_erasures(self, most: int) -> list[ErasedUser]:
-        """Users who were erased, whom others must be told of before the next events.
+        """Erased users, whose erasures must be passed on before the next events.
 
         Call it when everything that was read before has been passed on, and before reading up to a mark that was read before this. Then
         what others have of these users was erased. Up to the mark all is committed, so it has no event that is newer than an
@@ -226,7 +226,7 @@ class Relay:
         return [ErasedUser(*row) for row in rows]
 
     def delete_erasures(self, erased: Sequence[ErasedUser]) -> None:
-        """Forget users when others have been told.
+        """Forget users whose erasures have been passed on.
 
         Raises:
             psycopg.Error: if the database is unavailable, or the turn was lost.
@@ -257,7 +257,7 @@ class Relay:
             "relay": self._name,
             "position": position,
             "erasures": self._wants_erasures,
-            "place": self._place_name,
+            "place": self._destination,
         }
         with connection.transaction():
             connection.execute(QUERIES["shut_out_erasures"])

@@ -15,7 +15,7 @@ def run(settings: ArchiveSettings) -> None:
     """Archive until SIGTERM or Ctrl-C; then the files that are being written are finished, and their offsets are committed.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something, or if a new process may do better.
+        SystemExit: with an error message, if a person must do something, or if a new process may do better.
     """
 
     def work(process: Process) -> None:

@@ -18,16 +18,17 @@ from event_tracker.streams.process.relay_loop import RETRY_SECONDS, RelayGauges,
 log = structlog.get_logger("cassandra-relay")
 
 MAX_IN_FLIGHT = 128
-"""Events that are written at once. After so many it sees whether it is to stop."""
+"""Events that are written at once. After each such batch it checks whether it is to stop."""
 
 LOG_SECONDS = 60.0
-"""That Cassandra is unavailable is logged once in so many seconds."""
+"""While Cassandra is unavailable, that is logged once in this time."""
 
 
 class WriteTimes:
-    """The times of writes, each later than the one before: an erasure's is behind what it deletes, and before what comes later.
+    """Makes the time of each write, later than that of the write before. So an erasure deletes what was written before it, and not what
+    is written after it.
 
-    They are those of PostgreSQL's clock, and not of this machine's: after another process's turn, they go on behind its own.
+    The times are read from PostgreSQL's clock, and not from this machine's. So they also grow from one process's turn to the next one's.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class CassandraRelay(RelayLoop):
         self._logged = float("-inf")
 
     def write_events(self, events: Sequence[StoredEvent], mark: Mark) -> bool:
-        """Write events, those that fail again and again.
+        """Write events, and try those that fail again until they are written.
 
         Raises:
             CassandraRefusedError: if a person must change something first.
@@ -71,7 +72,7 @@ class CassandraRelay(RelayLoop):
             self._write(events[start : start + MAX_IN_FLIGHT], at) for start in range(0, len(events), MAX_IN_FLIGHT)
         )
 
-    def tell_erased(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
+    def pass_on_erasures(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
         """Delete the events of erased users. Raises as `write_events`."""
         at = self._times.next(mark)
         return all(self._delete(one, at) for one in erased)
@@ -84,8 +85,8 @@ class CassandraRelay(RelayLoop):
             if not failed:
                 return self._wait(0.0)
             for _, error in failed:
-                self._note(error)
-            if not self._wait_for_turn():
+                self._count_or_raise(error)
+            if not self._wait_to_retry():
                 return False
             left = [event for event, _ in failed]
 
@@ -97,22 +98,23 @@ class CassandraRelay(RelayLoop):
                 else:
                     self._writer.delete_events(erased.user_id, erased.sources, at)
             except ERRORS as error:
-                self._note(error)
+                self._count_or_raise(error)
             else:
                 metrics.ERASURES.inc()
                 return self._wait(0.0)
-            if not self._wait_for_turn():
+            if not self._wait_to_retry():
                 return False
 
-    def _wait_for_turn(self) -> bool:
-        """Wait before trying again. False if it is to stop, or another's turn."""
+    def _wait_to_retry(self) -> bool:
+        """Wait before trying again. False if the process is to stop, or has lost its turn."""
         return self._wait(RETRY_SECONDS) and self._relay.has_turn()
 
-    def _note(self, error: Exception) -> None:
-        """Count an error that may pass.
+    def _count_or_raise(self, error: Exception) -> None:
+        """Count an error, and raise if trying again doesn't help.
 
         Raises:
-            CassandraRefusedError: if it doesn't.
+            CassandraRefusedError: if a person must change something first.
+            Exception: the error itself, if it is none of Cassandra's.
         """
         metrics.ERRORS.labels(type(error).__name__).inc()
         if not isinstance(error, ERRORS):

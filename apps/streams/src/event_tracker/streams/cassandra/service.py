@@ -25,13 +25,13 @@ from event_tracker.streams.cassandra import metrics
 from event_tracker.streams.cassandra.cassandra_relay import CassandraRelay
 from event_tracker.streams.cassandra.settings import CassandraRelaySettings
 from event_tracker.streams.process.database import exit_if_refused, open_database
+from event_tracker.streams.process.lifecycle import LoopState, serve_metrics_and_checks
 from event_tracker.streams.process.relay_loop import RETRY_SECONDS
-from event_tracker.streams.process.service import Loop, serve_state
 
 NAME = "cassandra-relay"
 
-PLACE = "cassandra"
-"""What receipts of erasures call it."""
+DESTINATION = "cassandra"
+"""Where it writes to, as receipts of erasures name it."""
 
 log = structlog.get_logger(NAME)
 
@@ -40,13 +40,13 @@ def run(settings: CassandraRelaySettings) -> None:
     """Relay until SIGTERM or Ctrl-C.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something.
+        SystemExit: with an error message, if a person must do something.
     """
-    loop, is_ready = Loop(), threading.Event()
+    loop, is_ready = LoopState(), threading.Event()
     with exit_if_refused(NAME), ExitStack() as stack:
-        serve_state(NAME, settings, {"/livez": loop.is_alive, "/readyz": is_ready.is_set}, stack)
+        serve_metrics_and_checks(NAME, settings, {"/livez": loop.is_alive, "/readyz": is_ready.is_set}, stack)
         try:
-            writer = wait_for_table(settings, loop.wait, stack)
+            writer = open_writer(settings, loop.wait, stack)
             if writer is None:
                 return
             relay = Relay(
@@ -59,7 +59,7 @@ def run(settings: CassandraRelaySettings) -> None:
                     )
                 ),
                 settings.relay_name,
-                place=PLACE,
+                destination=DESTINATION,
                 from_earliest=settings.relay_from == "earliest",
                 wants_erasures=True,
                 max_events=settings.batch_events,
@@ -74,10 +74,8 @@ def run(settings: CassandraRelaySettings) -> None:
         log.info("stops")
 
 
-def wait_for_table(
-    settings: CassandraSettings, wait: Callable[[float], bool], stack: ExitStack
-) -> UserEventWriter | None:
-    """What writes to the table, as soon as a node answers; the table is made if it isn't there. None if it is to stop before.
+def open_writer(settings: CassandraSettings, wait: Callable[[float], bool], stack: ExitStack) -> UserEventWriter | None:
+    """Wait until a node answers, make the table if it isn't there, and return what writes to it. None if the process is to stop before.
 
     Raises:
         CassandraRefusedError: if waiting doesn't help.

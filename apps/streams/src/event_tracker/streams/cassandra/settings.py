@@ -6,11 +6,11 @@ from dataclasses import MISSING, dataclass
 from event_tracker.core.cassandra.settings import CassandraSettings
 from event_tracker.core.settings import setting, validate
 from event_tracker.streams.process.relay_settings import RelaySettings
-from event_tracker.streams.process.settings import StateSettings
+from event_tracker.streams.process.settings import MonitoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CassandraRelaySettings(StateSettings, RelaySettings, CassandraSettings):
+class CassandraRelaySettings(MonitoringSettings, RelaySettings, CassandraSettings):
     """Where it writes, and what it reads. It uses the role `relay` of the database."""
 
     cassandra_hosts: Sequence[str] = setting(

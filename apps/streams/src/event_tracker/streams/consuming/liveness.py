@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from event_tracker.streams.consuming.membership import Membership
-from event_tracker.streams.process.service import TICK_SECONDS
+from event_tracker.streams.process.lifecycle import TICK_SECONDS
 
 PROGRESS_SECONDS = 300.0
 """The longest time in which nothing is done although records wait and nothing is known to hinder it; and in which it

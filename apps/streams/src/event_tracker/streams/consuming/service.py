@@ -17,8 +17,8 @@ from event_tracker.streams.consuming.positions import Positions
 from event_tracker.streams.consuming.settings import ConsumerSettings
 from event_tracker.streams.consuming.source import LostRecordsError, RecordSource
 from event_tracker.streams.consuming.subscription import Subscription
-from event_tracker.streams.process.brokers import exit_with_sentence, wait_for_topic
-from event_tracker.streams.process.service import Loop, serve_state
+from event_tracker.streams.process.brokers import exit_with_message, wait_for_topic
+from event_tracker.streams.process.lifecycle import LoopState, serve_metrics_and_checks
 
 log = structlog.get_logger("streams")
 
@@ -53,7 +53,7 @@ def run_consumer(
     topics: Sequence[str],
     metrics: ConsumerMetrics,
     work: Callable[[Process], None],
-    endings: tuple[type[Exception], ...] = (),
+    more_errors: tuple[type[Exception], ...] = (),
 ) -> None:
     """Work until SIGTERM or Ctrl-C.
 
@@ -61,12 +61,12 @@ def run_consumer(
         name: of the process.
         topics: that must be there before it begins.
         work: what it does, until `is_stopping`.
-        endings: errors of `work` whose message is all that a person must read.
+        more_errors: errors of `work` after which the process exits with their message alone.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something, or if a new process may do better.
+        SystemExit: with an error message, if a person must do something, or if a new process may do better.
     """
-    loop = Loop()
+    loop = LoopState()
     positions, membership = Positions(metrics), Membership(metrics)
     metrics.lag_seconds.set_function(positions.measure_lag)
     liveness = Liveness(membership, positions.count_waiting)
@@ -79,8 +79,8 @@ def run_consumer(
         liveness.tick()
         return not loop.is_stopping()
 
-    with exit_with_sentence(name, (LostRecordsError, StuckError, *endings)), ExitStack() as stack:
-        serve_state(name, settings, checks, stack)
+    with exit_with_message(name, (LostRecordsError, StuckError, *more_errors)), ExitStack() as stack:
+        serve_metrics_and_checks(name, settings, checks, stack)
         for topic in topics:
             wait_for_topic(partial(find_topic, settings, topic, name), go_on)
         log.info("starts", process=name, topics=list(topics), group=settings.kafka_group)

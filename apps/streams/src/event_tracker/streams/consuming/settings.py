@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from event_tracker.core.kafka.settings import BrokerSettings
 from event_tracker.core.settings import setting, validate
-from event_tracker.streams.process.settings import ProcessSettings
+from event_tracker.streams.process.settings import KafkaProcessSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,5 +28,5 @@ class GroupSettings(BrokerSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConsumerSettings(ProcessSettings, GroupSettings):
+class ConsumerSettings(KafkaProcessSettings, GroupSettings):
     """The settings that every consumer has. It has its own default of `kafka_group`."""

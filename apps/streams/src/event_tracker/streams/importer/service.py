@@ -16,7 +16,7 @@ def run(settings: ImporterSettings, mapping: EventMapping) -> None:
     """Import until SIGTERM or Ctrl-C; then the request that is under way is finished, and its offsets are committed.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something, or if a new process may do better.
+        SystemExit: with an error message, if a person must do something, or if a new process may do better.
     """
 
     def work(process: Process) -> None:

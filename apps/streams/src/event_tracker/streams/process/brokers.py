@@ -1,4 +1,4 @@
-"""What a process that speaks to Kafka has: the wait for its topics, and the sentence that it ends with."""
+"""What a process that speaks to Kafka has: the wait for its topics, and the error message that it exits with."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ Found = TypeVar("Found")
 
 
 @contextmanager
-def exit_with_sentence(name: str, endings: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """End the process `name` with a sentence for a person, after errors of Kafka and `endings`.
+def exit_with_message(name: str, more_errors: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Exit the process `name` with an error message, after errors of Kafka and `more_errors`.
 
     Raises:
         SystemExit: for these errors.
     """
-    ends: tuple[type[Exception], ...] = (KafkaRefusedError, *endings)
+    ends: tuple[type[Exception], ...] = (KafkaRefusedError, *more_errors)
     try:
         yield
     except ends as error:

@@ -28,7 +28,7 @@ def open_database(
 
 @contextmanager
 def exit_if_refused(name: str) -> Iterator[None]:
-    """End the process `name` with a sentence, if the database refuses a statement.
+    """Exit the process `name` with an error message, if the database refuses a statement.
 
     Raises:
         SystemExit: for this error.

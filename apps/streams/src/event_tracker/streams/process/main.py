@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from event_tracker.core.logs import configure_logs
 from event_tracker.core.settings import InvalidSettingsError
-from event_tracker.streams.process.settings import ProcessSettings
+from event_tracker.streams.process.settings import KafkaProcessSettings
 
-Settings = TypeVar("Settings", bound=ProcessSettings)
+Settings = TypeVar("Settings", bound=KafkaProcessSettings)
 
 
 def start(name: str, read: Callable[[], Settings], run: Callable[[Settings], None]) -> None:

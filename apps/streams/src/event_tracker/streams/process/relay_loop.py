@@ -22,12 +22,13 @@ POLL_SECONDS = 0.5
 RETRY_SECONDS = 1.0
 
 HELD_SECONDS = 60.0
-"""Who holds the mark longer than this is named in the log, once in so many seconds."""
+"""A transaction that holds the mark for longer than this is logged, and again after this time while it does."""
 
 MAX_ERASED = 1000
 
 HANDOVER_SECONDS = 2.0
-"""Who waited for its turn waits so much longer: the one before may have lost its session, and stops writing when it sees that."""
+"""How long a process that had to wait for its turn waits once more before it reads. The process before it may have lost its session with
+PostgreSQL, and may still be writing until it sees that."""
 
 
 class RelayGauges(NamedTuple):
@@ -46,7 +47,7 @@ class RelayLoop(ABC):
     """Moves events from a relay to where a subclass writes them.
 
     Args:
-        wait: waits so many seconds, or until it is to stop. Whether to go on.
+        wait: waits for a number of seconds, or until the process is to stop. Returns whether to go on.
         on_round: is called after each round in which the database was available.
     """
 
@@ -75,8 +76,8 @@ class RelayLoop(ABC):
         """
 
     @abstractmethod
-    def tell_erased(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
-        """The same, of erasures. All events that were read before have been passed on."""
+    def pass_on_erasures(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
+        """Pass erasures on, as `write_events` does events. All events that were read before have been passed on."""
 
     def poll(self) -> None:  # noqa: B027  # most have nothing to do
         """Is called in each round, also while the database is unavailable."""
@@ -85,7 +86,7 @@ class RelayLoop(ABC):
         """Work until it is to stop.
 
         Raises:
-            Exception: as `write_events` and `tell_erased` say.
+            Exception: as `write_events` and `pass_on_erasures` say.
             psycopg.Error: if the database refuses a statement.
         """
         pause = 0.0
@@ -114,9 +115,9 @@ class RelayLoop(ABC):
         if self._has_waited and not self._wait(HANDOVER_SECONDS):
             return 0.0
         self._has_waited = False
-        # In this order: who comes back after an erasure has their new events behind what is told of it.
+        # Erasures first: events that a user has after being erased must be passed on after the erasure.
         mark = self._relay.read_mark()
-        if not self._tell_erasures(mark):
+        if not self._pass_on_all_erasures(mark):
             return 0.0
         batch = self._relay.read(mark)
         if not self.write_events(batch.events, mark):
@@ -126,10 +127,10 @@ class RelayLoop(ABC):
         self._watch(mark)
         return POLL_SECONDS if batch.is_last else 0.0
 
-    def _tell_erasures(self, mark: Mark) -> bool:
-        """Tell of all erased users. Whether to go on. All of their events that were read before have been passed on by now."""
+    def _pass_on_all_erasures(self, mark: Mark) -> bool:
+        """Pass all erasures on. Returns whether to go on. All events that were read before have been passed on by now."""
         while erased := self._relay.read_erasures(MAX_ERASED):
-            if not self.tell_erased(erased, mark):
+            if not self.pass_on_erasures(erased, mark):
                 return False
             self._relay.delete_erasures(erased)
             log.info("passed erasures on", users=len(erased))

@@ -1,4 +1,4 @@
-"""The settings that every process of streams has."""
+"""The settings that all processes of streams have, and those of the ones that use Kafka."""
 
 from dataclasses import MISSING, dataclass
 
@@ -7,8 +7,8 @@ from event_tracker.core.settings import Settings, setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateSettings(Settings):
-    """How a process says how it is."""
+class MonitoringSettings(Settings):
+    """Where a process answers metrics and checks, and what it logs."""
 
     host: str = setting("Address on which METRICS_PORT listens.", default="127.0.0.1")
     metrics_port: int = setting(
@@ -22,8 +22,8 @@ class StateSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProcessSettings(StateSettings, BrokerSettings):
-    """Which brokers a process speaks to, too. A base class before others: its settings are listed last then."""
+class KafkaProcessSettings(MonitoringSettings, BrokerSettings):
+    """The settings of every process that uses Kafka. Put it before other base classes: its settings are listed last then."""
 
     kafka_brokers: str = setting(
         "Brokers of Kafka to start from, `host:port`, separated by commas.",

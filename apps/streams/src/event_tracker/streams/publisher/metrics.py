@@ -6,13 +6,13 @@ RECORDS = Counter("publisher_records", "Records of events that the brokers ackno
 TOMBSTONES = Counter("publisher_tombstones", "Tombstones of erased users that the brokers acknowledged.", ["topic"])
 LAG_SECONDS = Gauge(
     "publisher_lag_seconds",
-    "For how long it hasn't been seen that all stored events are published. It also grows while a transaction holds the mark, and while "
-    "PostgreSQL or the brokers are unavailable; 0 where another process of the same name works.",
+    "Age in seconds of the moment up to which all received events are published. It grows while a transaction holds the mark, and "
+    "while PostgreSQL or the brokers are unavailable; 0 where another process of the same name works.",
 )
 MARK_HELD_SECONDS = Gauge(
     "publisher_mark_held_seconds",
-    "The age of the oldest transaction that may still commit events, since which nothing is published; NaN if it is a prepared one, 0 if "
-    "there is none. The log names it.",
+    "Age in seconds of the oldest transaction that may still commit events: what was received since it began isn't published yet. NaN: a "
+    "prepared transaction. 0: no such transaction. The log names it.",
 )
 ACTIVE = Gauge("publisher_active", "1 if it works; 0 while another process of the same name does.")
 ERRORS = Counter("publisher_errors", "Errors of Kafka, by librdkafka's name of them.", ["code"])

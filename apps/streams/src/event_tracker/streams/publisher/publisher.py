@@ -45,7 +45,7 @@ class Publisher(RelayLoop):
         """
         return self._writer.write(self._make_records(events))
 
-    def tell_erased(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
+    def pass_on_erasures(self, erased: Sequence[ErasedUser], mark: Mark) -> bool:
         """Write tombstones of erased users. Raises as `write_events`."""
         return self._writer.write(make_tombstone(one, topic) for one in erased for topic in self._topics)
 

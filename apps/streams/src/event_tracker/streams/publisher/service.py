@@ -10,9 +10,9 @@ import structlog
 from event_tracker.core.kafka.last_error import LastError
 from event_tracker.core.kafka.topic import check_topic
 from event_tracker.model.relaying.relay import Relay
-from event_tracker.streams.process.brokers import exit_with_sentence, wait_for_topic
+from event_tracker.streams.process.brokers import exit_with_message, wait_for_topic
 from event_tracker.streams.process.database import exit_if_refused, open_database
-from event_tracker.streams.process.service import Loop, serve_state
+from event_tracker.streams.process.lifecycle import LoopState, serve_metrics_and_checks
 from event_tracker.streams.publisher import metrics
 from event_tracker.streams.publisher.publisher import Publisher
 from event_tracker.streams.publisher.record_writer import RecordWriter
@@ -25,11 +25,11 @@ def run(settings: PublisherSettings) -> None:
     """Publish until SIGTERM or Ctrl-C.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something, or if a new process may do better.
+        SystemExit: with an error message, if a person must do something, or if a new process may do better.
     """
-    loop, is_ready = Loop(), threading.Event()
-    with exit_with_sentence("publisher"), exit_if_refused("publisher"), ExitStack() as stack:
-        serve_state("publisher", settings, {"/livez": loop.is_alive, "/readyz": is_ready.is_set}, stack)
+    loop, is_ready = LoopState(), threading.Event()
+    with exit_with_message("publisher"), exit_if_refused("publisher"), ExitStack() as stack:
+        serve_metrics_and_checks("publisher", settings, {"/livez": loop.is_alive, "/readyz": is_ready.is_set}, stack)
         topics = [
             topic
             for name in settings.topics
@@ -48,7 +48,7 @@ def run(settings: PublisherSettings) -> None:
         relay = Relay(
             pool,
             settings.publisher_name,
-            place="published topics",
+            destination="published topics",
             from_earliest=settings.publish_from == "earliest",
             wants_erasures=True,
             max_events=settings.batch_events,

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass
 from event_tracker.core.kafka.settings import KafkaSettings
 from event_tracker.core.settings import setting, validate
 from event_tracker.streams.process.relay_settings import RelaySettings
-from event_tracker.streams.process.settings import ProcessSettings
+from event_tracker.streams.process.settings import KafkaProcessSettings
 
 TOPIC = r"[a-zA-Z0-9._-]{1,249}"
 
@@ -76,5 +76,5 @@ class PublishingSettings(KafkaSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublisherSettings(ProcessSettings, RelaySettings, PublishingSettings):
+class PublisherSettings(KafkaProcessSettings, RelaySettings, PublishingSettings):
     """The publisher's settings. It uses the role `relay` of the database."""

@@ -23,7 +23,7 @@ def run(settings: StorerSettings) -> None:
     """Store until SIGTERM or Ctrl-C; then the batch that is being stored is finished, and its offsets are committed.
 
     Raises:
-        SystemExit: with a sentence, if a person must do something, or if a new process may do better.
+        SystemExit: with an error message, if a person must do something, or if a new process may do better.
     """
     topics = [settings.kafka_topic, settings.kafka_rejections_topic]
     with exit_if_refused("storer"):

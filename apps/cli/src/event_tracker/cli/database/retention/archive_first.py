@@ -1,7 +1,8 @@
 """Retention that deletes only what the lake has (`tracker maintain --archive-first`), a whole day of a source at a time.
 
-Marks keep late events out before this looks (retention_marks), and erasures wait for the transactions that delete. In these the
-counters are compared with the lake's manifest once more, and the deleted rows with the counters.
+Retention marks (`retention_marks`) are set first, so that no late event is stored any more. Then the lake's files are compared with the
+database. Each transaction that deletes keeps erasures out, compares the counters with the lake's manifest once more, and then the number
+of deleted rows with the counters.
 """
 
 from collections.abc import Callable, Collection, Iterator

@@ -1,4 +1,4 @@
-"""What retention works with: the times before which events are too old, and what they are in each partition."""
+"""The times before which events are too old, and the rows of each partition that are."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple

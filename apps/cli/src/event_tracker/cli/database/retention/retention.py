@@ -49,7 +49,7 @@ def find_expired(connection: psycopg.Connection, keep: str | None, *, is_archive
 
     Args:
         keep: the retention time of sources without their own, such as `13 months`; None keeps their events.
-        is_archive_first: a day's events are too old together, as the lake has them.
+        is_archive_first: whether limits are at the beginning of a day, since the lake has whole days.
 
     Returns:
         None if there is no limit at all.

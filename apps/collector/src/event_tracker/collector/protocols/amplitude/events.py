@@ -1,4 +1,4 @@
-"""An event of Amplitude's as one of ours. docs/clients/amplitude.md has the table for people."""
+"""An event of Amplitude's as one of ours. docs/clients/amplitude.md has the same mapping as a table."""
 
 from typing import Any
 
@@ -34,12 +34,12 @@ EVENT_TYPES = {
 }
 """Events of Amplitude's own → event types. Others keep their names."""
 
-VISITOR = {"ip", "user_agent"}
+NOT_STORED = {"ip", "user_agent"}
 """Members that tell about a visitor's machine: they are read, and not stored."""
 
-READ = VISITOR | {"user_id", "device_id", "event_type", "time", "insert_id", "session_id", "event_properties", "user_properties",
+HANDLED = NOT_STORED | {"user_id", "device_id", "event_type", "time", "insert_id", "session_id", "event_properties", "user_properties",
                   "group_properties", "groups", "event_id", "library"}  # fmt: skip
-"""Members that have a place of their own in an event. The others are its property `context`."""
+"""Members that aren't copied to the property `context`: they are mapped elsewhere, or not stored."""
 
 NO_SESSION = "-1"
 ADDRESS_OF_REQUEST = "$remote"
@@ -98,9 +98,9 @@ class Message:
         self._members = members
         self.event_type = EVENT_TYPES.get(read_text(members.get("event_type")) or "")
         user_id, self._device_id = read_id(members.get("user_id")), read_id(members.get("device_id"))
-        is_known = user_id is not None or self._device_id is None
-        self.user_id = user_id if is_known else self._device_id
-        self.fields = {**FIELDS, "/user_id": "/user_id" if is_known else "/device_id"}
+        uses_user_id = user_id is not None or self._device_id is None
+        self.user_id = user_id if uses_user_id else self._device_id
+        self.fields = {**FIELDS, "/user_id": "/user_id" if uses_user_id else "/device_id"}
 
     def properties(self, own: Members) -> dict[str, Any]:
         """The sender's properties, and what the message says elsewhere."""
@@ -108,7 +108,7 @@ class Message:
         is_another = self._device_id not in (None, self.user_id)
         if is_another and (self.event_type == "identify" or "anonymous_id" not in own):
             found["anonymous_id"] = self._device_id
-        rest = {name: value for name, value in self._members.items() if name not in READ and not is_empty(value)}
+        rest = {name: value for name, value in self._members.items() if name not in HANDLED and not is_empty(value)}
         return {**found, "context": rest} if rest else found
 
     def _of_page(self, own: Members) -> dict[str, Any]:

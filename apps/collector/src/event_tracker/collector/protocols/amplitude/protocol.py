@@ -33,7 +33,7 @@ STATUSES = {415: 400, 422: 400}
 """413 stays: Amplitude's clients send smaller batches then."""
 
 MISSING_FIELDS = {400: "events", 401: "api_key", 403: "api_key"}
-"""The member that is wrong, by status. Without it, Amplitude's clients send a request that is refused twelve times."""
+"""The member that is wrong, by status. Without it, Amplitude's clients send a refused request again, some twelve times in all."""
 
 MISSING = frozenset({"required", "timestamp_required"})
 """Codes of errors of fields that an event lacks."""

@@ -1,4 +1,4 @@
-"""A CloudEvent as an event. docs/clients/cloudevents.md has the table for people.
+"""A CloudEvent as an event. docs/clients/cloudevents.md has the same mapping as a table.
 
 `source` and `id` together are what CloudEvents calls the same event, so the id is made of both. Times are cut to milliseconds: the
 JavaScript SDK keeps no more when it passes an event on, and the event that it got and the one that it sends must be one.

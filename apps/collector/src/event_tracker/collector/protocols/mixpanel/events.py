@@ -1,4 +1,4 @@
-"""An event of Mixpanel's as one of ours. docs/clients/mixpanel.md has the table for people."""
+"""An event of Mixpanel's as one of ours. docs/clients/mixpanel.md has the same mapping as a table."""
 
 from typing import Any, NamedTuple
 
@@ -33,8 +33,8 @@ EVENT_TYPES = {"$mp_web_page_view": PAGE_VIEW, "$identify": "identify", "$create
 DEVICE = "$device:"
 """How a `distinct_id` begins that is the id of a device."""
 
-READ = frozenset({"token", "distinct_id", "time", "$insert_id", "ip", "$ip"})
-"""Properties that have a place of their own in an event, or none."""
+HANDLED = frozenset({"token", "distinct_id", "time", "$insert_id", "ip", "$ip"})
+"""Properties that aren't copied to ours: they are mapped elsewhere, or not stored."""
 
 LIBRARY = ("mp_lib", "$lib_version")
 """Properties that name the program that made a message."""
@@ -47,8 +47,8 @@ FIELDS = {
 """Pointers in an event → pointers in its message, that are the same for all."""
 
 
-class People(NamedTuple):
-    """Whose event it is, by the names of properties.
+class IdProperties(NamedTuple):
+    """The names of the properties that have the ids of an event's user.
 
     Attributes:
         user: the property that has the user's id; of several, the first that is there.
@@ -61,11 +61,12 @@ class People(NamedTuple):
     alias_name: str = "anonymous_id"
 
 
-PEOPLE = {
-    "identify": People(("$identified_id", "distinct_id"), ("$anon_id", "$anon_distinct_id")),
-    "alias": People(("alias",), ("distinct_id",), "previous_id"),  # a client's `distinct_id` is the id from before
+ID_PROPERTIES = {
+    "identify": IdProperties(("$identified_id", "distinct_id"), ("$anon_id", "$anon_distinct_id")),
+    # A client's `distinct_id` is the id from before.
+    "alias": IdProperties(("alias",), ("distinct_id",), "previous_id"),
 }
-OTHERS = People(("distinct_id", "$user_id", "$device_id"), ("$device_id",))
+OTHER_ID_PROPERTIES = IdProperties(("distinct_id", "$user_id", "$device_id"), ("$device_id",))
 
 
 def map_event(members: Members, place: str, describe: Describe) -> Mapped:
@@ -77,14 +78,14 @@ def map_event(members: Members, place: str, describe: Describe) -> Mapped:
         return Mapped(msgspec.json.encode(members), place, {}, [finding])
     event_type = EVENT_TYPES.get(read_text(members.get("event")) or "")
     describe(None, read_text(own.get("ip")) or read_text(own.get("$ip")))
-    people = PEOPLE.get(event_type or "", OTHERS)
-    user_property, user_id = _find_id(own, people.user)
-    alias_property, alias = _find_id(own, people.alias)
+    ids = ID_PROPERTIES.get(event_type or "", OTHER_ID_PROPERTIES)
+    user_property, user_id = _find_id(own, ids.user)
+    alias_property, alias = _find_id(own, ids.alias)
     event_id = make_event_id(read_id(own.get("$insert_id")), NAMESPACE)
     timestamp = read_epoch(own.get("time"), 1) or read_epoch(own.get("time"))
-    properties = {**_of_page(event_type, own), **{name: own[name] for name in own if name not in READ}}
-    if alias not in (None, user_id) and (event_type in PEOPLE or people.alias_name not in own):
-        properties[people.alias_name] = alias
+    properties = {**_of_page(event_type, own), **{name: own[name] for name in own if name not in HANDLED}}
+    if alias not in (None, user_id) and (event_type in ID_PROPERTIES or ids.alias_name not in own):
+        properties[ids.alias_name] = alias
     event = {
         "user_id": user_id,
         "event_type": event_type or (None if is_empty(members.get("event")) else members["event"]),
@@ -92,7 +93,7 @@ def map_event(members: Members, place: str, describe: Describe) -> Mapped:
         "event_id": event_id,
         "properties": properties,
     }
-    fields = {**FIELDS, "/user_id": user_property, f"/properties/{people.alias_name}": alias_property}
+    fields = {**FIELDS, "/user_id": user_property, f"/properties/{ids.alias_name}": alias_property}
     library = {name: own.get(name) for name in LIBRARY}
     client = name_client({"name": msgspec.Raw(b'"mixpanel"'), **library}, "name", *LIBRARY)
     return Mapped(write_event(event), place, fields, _check_time(own, timestamp, event_id), client)

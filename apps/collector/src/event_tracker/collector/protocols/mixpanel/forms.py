@@ -7,7 +7,7 @@ from event_tracker.collector.parsing.batch import WHITESPACE, not_json
 from event_tracker.core.http.errors import body_too_large
 
 MAX_FORM_BYTES = 2 * 1024 * 1024
-"""Most bytes of a form. Mixpanel's clients send 50 events at most in one. A form is read before anyone is known."""
+"""Most bytes of a form. Mixpanel's clients send 50 events at most in one. A form is read before its key is checked."""
 
 MAX_FIELDS = 20
 

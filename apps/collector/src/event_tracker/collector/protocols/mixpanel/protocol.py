@@ -34,6 +34,7 @@ PATHS = (IMPORT, "/track")
 HOW = "Give it to your client as its project token, or as its API secret."
 
 STATUSES = {415: 400, 422: 400}
+"""Mixpanel's API documents neither 415 nor 422, and programs needn't expect them: what is wrong with a request is a 400 there."""
 
 REFUSED = "some data points in the request failed validation"
 

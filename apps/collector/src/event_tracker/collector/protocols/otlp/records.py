@@ -1,4 +1,4 @@
-"""A log record as an event. docs/clients/opentelemetry.md has the table for people.
+"""A log record as an event. docs/clients/opentelemetry.md has the same mapping as a table.
 
 OpenTelemetry has no ids for events. Without an attribute that is one, the id is made of all that a record says, so a request that is
 sent again is known, in JSON as in protobuf, whatever the order of its attributes. Two records that are equal in all, their time

@@ -1,4 +1,4 @@
-"""An event of Snowplow's as one of ours. docs/clients/snowplow.md has the table for people.
+"""An event of Snowplow's as one of ours. docs/clients/snowplow.md has the same mapping as a table.
 
 All its values are texts: numbers in digits, and the data of an event as JSON, in Base64 if the tracker is told so.
 """
@@ -57,10 +57,10 @@ JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?(?:[eE][+-]
 
 SCHEMA = re.compile(r"iglu:[^/]+/(?P<name>[^/]+)/")
 
-READ = frozenset({"e", "eid", "dtm", "ttm", "stm", "uid", "duid", "sid", "url", "page", "refr", "ue_pr", "ue_px", "co", "cx", "ip", "ua",
+HANDLED = frozenset({"e", "eid", "dtm", "ttm", "stm", "uid", "duid", "sid", "url", "page", "refr", "ue_pr", "ue_px", "co", "cx", "ip", "ua",
                   "tv", "se_ac", *STRUCTURE})  # fmt: skip
-"""Members that have a place of their own in an event, or none: `ip` and `ua` are read and not stored, `stm` is another one at each
-try. The others are the event's property `context`."""
+"""Members that aren't copied to the property `context`: they are mapped elsewhere, or not stored. `ip` and `ua` are only read; `stm`
+differs at each try."""
 
 FIELDS = {"/event_id": "/eid", "/session_id": "/sid", "/properties/anonymous_id": "/duid", "/properties/title": "/page",
           "/properties/context": "", **{f"/properties/{name}": f"/{member}" for member, name in STRUCTURE.items()}}  # fmt: skip
@@ -106,20 +106,25 @@ def _map(members: Members, place: str, client: str | None) -> Mapped:
     if kind not in EVENT_TYPES:
         code = "unknown_type" if kind else "required"
         raise UnreadableDataError("/e", code, f"Must be one of {', '.join(EVENT_TYPES)}.")
-    user_id, visitor = read_id(members.get("uid")), read_id(members.get("duid"))
-    is_known = user_id is not None or visitor is None
+    user_id, domain_user_id = read_id(members.get("uid")), read_id(members.get("duid"))
+    uses_user_id = user_id is not None or domain_user_id is None
     clock = "ttm" if not is_empty(members.get("ttm")) else "dtm"
-    fields = {**FIELDS, "/user_id": "/uid" if is_known else "/duid", "/timestamp": f"/{clock}", "/event_type": "/se_ac"}
+    fields = {
+        **FIELDS,
+        "/user_id": "/uid" if uses_user_id else "/duid",
+        "/timestamp": f"/{clock}",
+        "/event_type": "/se_ac",
+    }
     described = read_described(members, "ue_pr", "ue_px") if kind == SELF_DESCRIBING else None
     if described:
         fields |= {"/properties": described.place, "/event_type": described.place.removesuffix("/data") + "/schema"}
     event_id = make_event_id(read_id(members.get("eid")), NAMESPACE)
     timestamp = read_epoch(members.get(clock))
     properties = _read_properties(members, kind, described, fields)
-    if visitor not in (None, user_id) and is_known:
-        properties.setdefault("anonymous_id", visitor)
+    if domain_user_id not in (None, user_id) and uses_user_id:
+        properties.setdefault("anonymous_id", domain_user_id)
     event = {
-        "user_id": user_id if is_known else visitor,
+        "user_id": user_id if uses_user_id else domain_user_id,
         "event_type": _name_type(members, kind, described),
         "timestamp": timestamp,
         "event_id": event_id,
@@ -148,9 +153,9 @@ def _name_type(members: Members, kind: str, described: Described | None) -> Any:
 def _read_properties(
     members: Members, kind: str, described: Described | None, fields: dict[str, str]
 ) -> dict[str, Any]:
-    """The properties: the event's own data, over what it says of its page; and what goes with it."""
+    """The event's properties: those of its page, over them those of its own data; then `entities` and `context`."""
     own: dict[str, Any] = {}
-    context = {name: value for name, value in members.items() if name not in READ and not is_empty(value)}
+    context = {name: value for name, value in members.items() if name not in HANDLED and not is_empty(value)}
     if described:
         context["schema"] = msgspec.Raw(msgspec.json.encode(described.schema))
         data = read_object(described.data)
@@ -178,7 +183,8 @@ def _read_properties(
 def read_described(members: Members, plain: str, encoded: str) -> Described:
     """The data of a member that has it as JSON, or of one that has that in Base64; with the schema of the data.
 
-    Of an event, this is below the schema that all such events have.
+    The data of an event is enclosed twice: outside is a schema that all self-describing events share. The inner data and its schema are
+    returned.
 
     Raises:
         UnreadableDataError: if it isn't there, or isn't that.

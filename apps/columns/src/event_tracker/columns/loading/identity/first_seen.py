@@ -22,21 +22,21 @@ PART_IDS = 10_000
 """How many ids are looked up in PostgreSQL at once: whoever has a write key can link ids without end."""
 
 MAX_KEPT = 8
-"""Of so many ranges and states of the links those first seen are kept: two for each question."""
+"""Most tables of users that are kept. A question reads two at most: those first seen before today, and since."""
 
 MAX_KEPT_USERS = 200_000
-"""Of each range: some 10 MB with ids of 36 characters."""
+"""A table with more users isn't kept. So many take some 10 MB, with ids of 36 characters."""
 
 QUERIES = load_queries("event_tracker.columns.loading.identity", "first_seen.sql")
 
 
 class Key(NamedTuple):
-    """Those first seen in a range are the same while this is.
+    """What tells whether the users first seen in a range may have changed: while all of this is the same, so are they.
 
     Attributes:
         server: as Snapshot.server.
-        events: how many there are of all time before the range's end.
-        persons: the name of the table of whom ids lead to; None where each id is a user.
+        events: the number of all events before the range's end.
+        persons: the name of the table that leads ids to persons; None if each id is a user.
     """
 
     server: str
@@ -70,8 +70,8 @@ class FirstSeen:
         persons: Persons | None,
         deadline: Deadline,
     ) -> list[SharedTable]:
-        """Tables (user_id, first_seen) of the users first seen in a range, who are in one each. A person was first seen with any of
-        their ids.
+        """The users first seen in a range, in tables (user_id, first_seen). Each user is in one of them. A person was first seen when
+        the first of their ids was.
 
         Args:
             connection: has a snapshot. `server` and `history` are of it.

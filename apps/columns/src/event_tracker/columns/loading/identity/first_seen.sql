@@ -1,3 +1,5 @@
+-- PostgreSQL runs copy_users and seen_before, DuckDB all others.
+
 -- name: copy_users
 -- The time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order mark.
 copy (
@@ -7,7 +9,7 @@ copy (
 ) to stdout (format csv)
 
 -- name: copied
--- DuckDB. One thread reads the file, and lines end by one character, since user ids may have line breaks.
+-- One thread reads the file, and lines end by one character, since user ids may have line breaks.
 select user_id, make_timestamptz(first_seen) as first_seen
 from read_csv(
   $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
@@ -40,11 +42,9 @@ create temp table before (user_id varchar);
 select user_id from other where place >= $start and place < $end;
 
 -- name: seen_before
--- PostgreSQL.
 select user_id from users where user_id = any (%(ids)s) and first_seen < %(start)s;
 
 -- name: keep_before
--- DuckDB.
 insert into before select unnest($ids::varchar[]);
 
 -- name: keep_persons

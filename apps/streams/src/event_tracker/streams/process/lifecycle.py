@@ -1,4 +1,4 @@
-"""Runs a process: its signals, and its metrics port."""
+"""A process's lifecycle: stop signals, liveness, and the port for metrics and checks."""
 
 import signal
 import sys
@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from event_tracker.core import metrics as core_metrics
 from event_tracker.core.metrics_port import serve_metrics
-from event_tracker.streams.process.settings import StateSettings
+from event_tracker.streams.process.settings import MonitoringSettings
 
 PACKAGE = "event-tracker-streams"
 
@@ -19,8 +19,8 @@ TICK_SECONDS = 300.0
 partitions away (max.poll.interval.ms)."""
 
 
-class Loop:
-    """The state of a process's loop: whether it is to stop, since SIGTERM or Ctrl-C came, and when it last went round."""
+class LoopState:
+    """Whether the loop of a process is to stop, since SIGTERM or Ctrl-C came, and when it last called `wait`."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -42,7 +42,9 @@ class Loop:
         return time.monotonic() - self._ticked < TICK_SECONDS
 
 
-def serve_state(name: str, settings: StateSettings, checks: Mapping[str, Callable[[], bool]], stack: ExitStack) -> None:
+def serve_metrics_and_checks(
+    name: str, settings: MonitoringSettings, checks: Mapping[str, Callable[[], bool]], stack: ExitStack
+) -> None:
     """Answer metrics and checks, if METRICS_PORT is set, until the stack is closed.
 
     Raises:
