@@ -3,11 +3,21 @@
 import pytest
 from sites import Shop, Site, make_source, start_guarded
 
+from event_tracker.model.rejections import list_rejections
+
 
 @pytest.fixture(scope="module")
 def shared_collector(postgres, shared_database, tmp_path_factory, launcher):
     with launcher(tmp_path_factory.mktemp("logs")) as start:
         yield start("collector", DATABASE_URL=postgres.url(shared_database, "collector"))
+
+
+@pytest.fixture
+def rejections(shared_owner):
+    """rejections(): the refused events of this test, newest first. A collector keeps them up to a second after its answer, so some of
+    the test before may come only now."""
+    ((began,),) = shared_owner.execute("select clock_timestamp()").fetchall()
+    return lambda: [one for one in list_rejections(shared_owner) if one.received_at >= began]
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import requests
 from sites import make_source
 from waiting import eventually
 
-from event_tracker.model.rejections import list_rejections
-
 MS = 1793527200250
 """2026-11-01T10:00:00.25Z."""
 
@@ -94,7 +92,7 @@ def test_gzip_the_slash_and_a_key_in_a_header(collector, shared_owner, key):
     assert len(stored(shared_owner)) == 1
 
 
-def test_refused_events_are_listed_as_amplitude_lists_them(collector, shared_owner, key):
+def test_refused_events_are_listed_as_amplitude_lists_them(collector, key, rejections):
     without_time = {name: value for name, value in EVENT.items() if name != "time"}
     refused = [
         ({**EVENT, "user_id": ""}, "/user_id", "required"),
@@ -125,8 +123,8 @@ def test_refused_events_are_listed_as_amplitude_lists_them(collector, shared_own
         "device_id": [1], "event_type": [2], "time": [4, 5, 6], "event_properties": [7, 10], "user_properties": [8],
         "platform": [9], "event": [11],
     }  # fmt: skip
-    assert eventually(lambda: len(list_rejections(shared_owner)) == len(refused))
-    assert {one.client for one in list_rejections(shared_owner)} == {"x/1"}
+    assert eventually(lambda: len(rejections()) == len(refused))
+    assert {one.client for one in rejections()} == {"x/1"}
 
 
 def test_a_request_that_is_refused_has_the_status_in_its_body_and_the_member_that_is_wrong(collector, key):

@@ -10,8 +10,6 @@ import requests
 from sites import make_source
 from waiting import eventually
 
-from event_tracker.model.rejections import list_rejections
-
 T = "2026-11-01T10:00:00.123Z"
 EVENT = {
     "specversion": "1.0",
@@ -192,7 +190,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def test_a_refused_event_of_a_batch(collector, shared_owner, key):
+def test_a_refused_event_of_a_batch(collector, key, rejections):
     answer = post(collector, key, [*(event for event, *_ in REFUSED), EVENT], BATCHED)
     assert answer.status_code == 207
     found = answer.json()
@@ -200,7 +198,7 @@ def test_a_refused_event_of_a_batch(collector, shared_owner, key):
     firsts = {error["index"]: error for error in reversed(found["errors"])}
     for index, (event, pointer, code) in enumerate(REFUSED):
         assert (firsts[index]["pointer"], firsts[index]["code"]) == (f"/{index}{pointer}", code), event
-    assert eventually(lambda: len(list_rejections(shared_owner)) == len(REFUSED))
+    assert eventually(lambda: len(rejections()) == len(REFUSED))
 
 
 @pytest.mark.parametrize(("event", "pointer", "code"), REFUSED[:-1])

@@ -12,7 +12,6 @@ from sites import make_source
 from waiting import eventually
 
 from event_tracker.collector.protocols.mixpanel import forms
-from event_tracker.model.rejections import list_rejections
 
 S = 1793527200.25
 """2026-11-01T10:00:00.25Z."""
@@ -145,7 +144,7 @@ REFUSED = [
 ]
 
 
-def test_refusals_beside_an_event_that_is_stored(collector, shared_owner, key):
+def test_refusals_beside_an_event_that_is_stored(collector, key, rejections):
     good = with_own(time=None, **{"$insert_id": ID7})
     events = [*(event for event, *_ in REFUSED), good]
     answer = post_form(collector, events, **{"X-Write-Key": key})
@@ -154,8 +153,8 @@ def test_refusals_beside_an_event_that_is_stored(collector, shared_owner, key):
     firsts = {error["index"]: (error["pointer"], error["code"]) for error in reversed(found["errors"])}
     for index, (_, pointer, code) in enumerate(REFUSED):
         assert firsts[index] == (f"/{index}{pointer}", code)
-    assert eventually(lambda: len(list_rejections(shared_owner)) == len(REFUSED))
-    assert {one.client for one in list_rejections(shared_owner)} == {"mixpanel/x/1"}
+    assert eventually(lambda: len(rejections()) == len(REFUSED))
+    assert {one.client for one in rejections()} == {"mixpanel/x/1"}
 
     imported = post(collector, events, "/import", auth=(key, ""))
     found = imported.json()

@@ -9,8 +9,6 @@ from otlp import JSON, PROTOBUF, TIME, USER, logs, partial, post, record, text, 
 from sites import make_source
 from waiting import eventually
 
-from event_tracker.model.rejections import list_rejections
-
 
 @pytest.fixture(scope="module")
 def collector(postgres, shared_database, tmp_path_factory, launcher):
@@ -51,7 +49,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("encoding", [JSON, PROTOBUF])
-def test_a_refused_event_is_told_of_and_kept(collector, shared_owner, key, encoding):
+def test_a_refused_event_is_told_of_and_kept(collector, shared_owner, key, encoding, rejections):
     for one, told in REFUSED:
         request = logs(one, record(), {"body": text("a log line")})
         number, message = partial(post(collector, key, request if encoding == JSON else to_protobuf(request), encoding))
@@ -61,7 +59,7 @@ def test_a_refused_event_is_told_of_and_kept(collector, shared_owner, key, encod
         assert "/resourceLogs/0/scopeLogs/0/logRecords/0" in message
         assert told in message
     assert len(ids(shared_owner)) == 1
-    assert eventually(lambda: len(list_rejections(shared_owner)) == len(REFUSED))
+    assert eventually(lambda: len(rejections()) == len(REFUSED))
 
 
 BAD_RECORDS = [
@@ -195,13 +193,13 @@ def deep_value(levels):
 @pytest.mark.parametrize(
     "broken", [b"\x1a\x02\xff\xfe", b"\x32\x05", b"\x0a\x05", message(5, deep_value(200))], ids=range(4)
 )
-def test_a_record_of_protobuf_that_can_not_be_read(collector, shared_owner, key, broken):
+def test_a_record_of_protobuf_that_can_not_be_read(collector, shared_owner, key, broken, rejections):
     body = to_protobuf(logs(record())) + message(1, message(2, message(2, broken)))
     number, told = partial(post(collector, key, body, PROTOBUF))
     assert number == 1
     assert "at /resourceLogs/1/scopeLogs/0/logRecords/0: invalid_protobuf: " in told
     assert len(ids(shared_owner)) == 1
-    assert eventually(lambda: len(list_rejections(shared_owner)) == 1)
+    assert eventually(lambda: len(rejections()) == 1)
 
 
 def test_keys_and_paths(collector, shared_owner, key):
